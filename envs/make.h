@@ -1,0 +1,48 @@
+// Environments by name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+#include "envs/vector_env.h"
+
+namespace v2r {
+
+struct EnvOptions {
+  std::string id = "v2r/reach";
+  bool distractors = false;
+  int64_t num_envs = 32;
+  int64_t env_threads = 0;
+  int64_t render_threads = 0;
+  bool render = true;
+  int64_t frame_size = 64;
+  int64_t samples = 0;
+  std::string camera = "top";
+  std::string autoreset = "same_step";
+  int64_t max_episode_steps = 0;
+
+  template <typename V>
+  void Fields(V& v) {
+    v("id", id, "task, see `v2r list envs`");
+    v("distractors", distractors, "a moving disc and the floor's brightness drawn per episode");
+    v("num_envs", num_envs, "simulations stepped together", AtLeast(1));
+    v("env_threads", env_threads, "threads that step the simulations, 0 = number of cores", AtLeast(0));
+    v("render_threads", render_threads, "threads with a GL context of their own, 0 = number of cores", AtLeast(0));
+    v("render", render, "draw pictures (a learned reward needs them)");
+    v("frame_size", frame_size, "height and width of the pictures in pixels", InRange(16, 1024));
+    v("samples", samples, "multisampling of the pictures, 0 = off", InRange(0, 16));
+    v("camera", camera, "camera of the model that takes the pictures");
+    v("autoreset", autoreset, "when a finished episode restarts (Gymnasium's AutoresetMode)",
+      OneOf({"same_step", "next_step", "disabled"}));
+    v("max_episode_steps", max_episode_steps, "steps until truncation, 0 = the task's own", AtLeast(0));
+  }
+};
+
+std::vector<std::string> EnvNames();
+std::string EnvDoc(const std::string& id);
+// UserError: unknown id (with the nearest), unknown camera, no EGL (with what to install).
+std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options);
+
+}  // namespace v2r

@@ -1,0 +1,109 @@
+// VectorEnv: N simulations behind one batch interface, with pictures. Any agent can drive it: spans only, no torch.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/metrics.h"
+#include "core/rng.h"
+#include "core/safetensors.h"
+
+namespace v2r {
+
+struct VectorEnvSpec {
+  std::string name;                      // "v2r/reach"
+  int64_t num_envs = 0;                  // N
+  int64_t obs_dim = 0;                   // floats an observation
+  int64_t act_dim = 0;                   // floats an action
+  std::vector<float> act_low, act_high;  // [act_dim]; actions outside are clipped by the env
+  int64_t max_episode_steps = 0;
+  double control_dt = 0;                 // seconds a step
+  int64_t height = 0, width = 0;         // of the pictures; 0 when nothing is rendered
+  bool has_goal_frame = false;           // the task draws a goal picture per episode
+  bool deferred_rewards = false;         // `reward` is NaN until FinishRollout
+};
+
+// What one step (or reset) gives. Views into arrays the env owns: valid until the next StepAsync or Reset.
+// N = num_envs, O = obs_dim; pictures are [N,H,W,3] uint8 RGB and empty when nothing is rendered.
+// `obs`/`frame` are what the policy acts on next (after an autoreset); `next_obs`/`next_frame` come after the step and before any
+// reset: input of the reward and of the time-limit bootstrap. They are equal where the episode goes on. After Reset() both are the
+// first state.
+struct BatchView {
+  std::span<const float> obs;             // [N,O]
+  std::span<const float> next_obs;        // [N,O]
+  std::span<const uint8_t> frame;         // [N,H,W,3]
+  std::span<const uint8_t> next_frame;    // [N,H,W,3]
+  std::span<const uint8_t> goal_frame;    // [N,H,W,3] goal of the episode that the step just taken belongs to, or empty
+  std::span<const int64_t> goal_id;       // [N] changes when goal_frame does
+  std::span<const float> env_reward;      // [N] the task's true reward: for logs and baselines
+  std::span<const float> reward;          // [N] what the agent learns from (= env_reward without a decorator)
+  std::span<const uint8_t> terminated;    // [N] 0/1
+  std::span<const uint8_t> truncated;     // [N] 0/1
+  std::span<const uint8_t> success;       // [N] 0/1, of the state after the step
+  std::span<const int64_t> episode_id;    // [N] episode the step belonged to (counts per env from 0)
+  std::span<const int64_t> episode_step;  // [N] 1 after the first step of an episode, 0 after Reset()
+};
+
+// Who drives a filmed demonstration.
+enum class ExpertSkill { kGood, kNearMiss, kRandom };
+
+class VectorEnv {
+ public:
+  virtual ~VectorEnv() = default;
+  virtual const VectorEnvSpec& Spec() const = 0;
+
+  // Starts episode 0 everywhere; env i, episode k draws from Rng(seed).Fork("env", i).Fork("episode", k).
+  virtual BatchView Reset(uint64_t seed) = 0;
+  // actions: [N, act_dim], copied. UserError naming env and index when one is NaN or infinite. Returns at once.
+  virtual void StepAsync(std::span<const float> actions) = 0;
+  // Waits for the step. A worker thread's exception surfaces here.
+  virtual BatchView StepWait() = 0;
+  BatchView Step(std::span<const float> actions) {
+    StepAsync(actions);
+    return StepWait();
+  }
+
+  // With deferred rewards: fills `rewards` [T,N] (row t = step t of the rollout since the last call) and lets online parts of the
+  // reward learn; called once a rollout, before advantages are computed. Without: leaves `rewards` alone. Adds metrics ("reward/...").
+  virtual void FinishRollout(std::span<float> rewards, Metrics& metrics) = 0;
+
+  // Actions [N, act_dim] of the task's scripted expert in the present states. UserError when the task has none.
+  virtual void ExpertActions(ExpertSkill skill, Rng& rng, std::span<float> actions) = 0;
+  // True task quantities of the present states for offline reports, e.g. the distance to the goal in metres: [N].
+  virtual void TrueDistance(std::span<float> distance) const = 0;
+
+  // Everything a bit-exact continuation needs; call only at rollout ends. Decorators chain with their own names.
+  virtual void SaveState(StateDict& state) const = 0;
+  virtual void LoadState(const StateDict& state) = 0;
+
+  // Seconds since construction, by part: "time/env", "time/render", "time/encode", ...
+  virtual Metrics Timings() const = 0;
+};
+
+// Base of decorators: forwards everything.
+class VectorEnvDecorator : public VectorEnv {
+ public:
+  explicit VectorEnvDecorator(std::unique_ptr<VectorEnv> inner) : inner_(std::move(inner)) {}
+  const VectorEnvSpec& Spec() const override { return inner_->Spec(); }
+  BatchView Reset(uint64_t seed) override { return inner_->Reset(seed); }
+  void StepAsync(std::span<const float> actions) override { inner_->StepAsync(actions); }
+  BatchView StepWait() override { return inner_->StepWait(); }
+  void FinishRollout(std::span<float> rewards, Metrics& metrics) override {
+    inner_->FinishRollout(rewards, metrics);
+  }
+  void ExpertActions(ExpertSkill skill, Rng& rng, std::span<float> actions) override {
+    inner_->ExpertActions(skill, rng, actions);
+  }
+  void TrueDistance(std::span<float> distance) const override { inner_->TrueDistance(distance); }
+  void SaveState(StateDict& state) const override { inner_->SaveState(state); }
+  void LoadState(const StateDict& state) override { inner_->LoadState(state); }
+  Metrics Timings() const override { return inner_->Timings(); }
+
+ protected:
+  std::unique_ptr<VectorEnv> inner_;
+};
+
+}  // namespace v2r

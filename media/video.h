@@ -1,0 +1,51 @@
+// Reading and writing video files (OpenCV, FFmpeg behind it).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "core/frame.h"
+
+namespace v2r {
+
+// Reads frame by frame, RGB. Not thread-safe.
+class VideoReader {
+ public:
+  // UserError when the file is missing, no video, or has no frame.
+  explicit VideoReader(const std::filesystem::path& path);
+  ~VideoReader();
+  double fps() const;
+  int64_t frame_count_hint() const;  // what the container says; may be wrong
+  // False at the end. UserError naming video and frame when decoding fails before the container's own end.
+  bool Next(Image& frame);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Writes beside and renames on Close(): a half-written film never has the final name. Codec ladder by extension: .mp4 avc1, mp4v;
+// .webm vp09, vp80; .avi MJPG. The codec taken is logged when it is not the first.
+class VideoWriter {
+ public:
+  // height and width must be even for H.264; UserError when no codec of the ladder opens.
+  VideoWriter(const std::filesystem::path& path, double fps, int height, int width);
+  ~VideoWriter();  // without Close(): the unfinished file is removed
+  void Write(ImageView frame);
+  void Close();  // UserError when the disk refuses
+  const std::string& codec() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Single pictures. UserError naming the path.
+Image ReadImage(const std::filesystem::path& path);
+void WritePng(const std::filesystem::path& path, ImageView image);
+// PNG / JPEG bytes of a picture, e.g. for a report.
+std::string EncodePng(ImageView image);
+
+}  // namespace v2r

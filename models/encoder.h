@@ -1,0 +1,142 @@
+// Encoder: pictures in, embeddings out. Everything between pixels and embedding (shrinking, colour order, mean and deviation, the
+// distance it was trained for, named heads) is part of the encoder file, so pretraining and reward cannot drift apart.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+#include "core/rng.h"
+#include "core/tensor_file.h"
+
+namespace v2r {
+
+// What an encoder is, besides its weights. Written as metadata of the encoder file.
+struct EncoderSpec {
+  std::string arch = "conv4";
+  double width = 1.0;
+  int64_t embedding_dim = 64;
+  int64_t input_size = 64;
+  std::string resize = "area";
+  std::string pooling = "flatten";
+  int64_t frame_stack = 1;
+  std::vector<double> mean = {0.5, 0.5, 0.5};
+  std::vector<double> std = {0.5, 0.5, 0.5};
+  std::string metric = "l2";
+
+  template <typename V>
+  void Fields(V& v) {
+    v("arch", arch, "backbone: conv4, nature, resnet18, resnet34, resnet50");
+    v("width", width, "multiplier of all channel numbers", InRange(0.03125, 4.0));
+    v("embedding_dim", embedding_dim, "D; 0 = the backbone's own features without a last linear layer", AtLeast(0));
+    v("input_size", input_size, "height and width the network sees", InRange(16, 512));
+    v("resize", resize, "how a picture of another size is brought to input_size",
+      OneOf({"area", "bilinear"}));
+    v("pooling", pooling, "what ends the backbone: flatten keeps positions, avg is global average pooling",
+      OneOf({"flatten", "avg"}));
+    v("frame_stack", frame_stack, "pictures stacked along the channels", InRange(1, 8));
+    v("mean", mean, "per-channel mean of pixels in [0,1]");
+    v("std", std, "per-channel deviation of pixels in [0,1]");
+    v("metric", metric, "the distance the embedding was trained for", OneOf({"l2", "cosine"}));
+  }
+};
+
+// A trainable backbone + last linear layer ("fc"), torchvision's names for ResNets.
+// Forward: float [B, 3*S, input_size, input_size], normalised -> float [B, D].
+class EncoderNetImpl : public torch::nn::Module {
+ public:
+  explicit EncoderNetImpl(const EncoderSpec& spec) : spec_(spec) {}
+  virtual torch::Tensor forward(torch::Tensor x) = 0;
+  // The layer whose output is the embedding: data-dependent initialisation acts on it. Null when embedding_dim is 0.
+  virtual torch::nn::Linear last_linear() = 0;
+  virtual int64_t output_dim() const = 0;
+  const EncoderSpec& spec() const { return spec_; }
+
+ protected:
+  EncoderSpec spec_;
+};
+using EncoderNet = std::shared_ptr<EncoderNetImpl>;
+
+std::vector<std::string> EncoderArchNames();
+// Fresh weights from `rng` alone. UserError: unknown arch with the nearest name, sizes that do not fit.
+EncoderNet MakeEncoderNet(const EncoderSpec& spec, Rng& rng);
+// uint8 [B,(S,)H,W,3] -> float [B,3*S,input_size,input_size], shrunk and normalised as the spec says; same device.
+torch::Tensor Preprocess(const EncoderSpec& spec, const torch::Tensor& frames);
+// Zero mean and unit deviation per output dimension over `x` (float, as forward takes it), by rescaling the last linear layer.
+void DataDependentInit(EncoderNetImpl& net, const torch::Tensor& x);
+
+// A small MLP on the (optionally standardised) embedding, ReLU between layers.
+struct HeadSpec {
+  int64_t in_dim = 0;
+  std::vector<int64_t> hidden;  // {} = one linear layer
+  int64_t out_dim = 1;
+};
+class HeadImpl : public torch::nn::Module {
+ public:
+  HeadImpl(const HeadSpec& spec, Rng& rng);
+  torch::Tensor forward(torch::Tensor z);  // [..., in_dim] -> [..., out_dim]
+  // Standardises the input by mean and deviation over z [B, in_dim]; identity until called.
+  void SetStandardisation(const torch::Tensor& z);
+  const HeadSpec& spec() const { return spec_; }
+
+ private:
+  HeadSpec spec_;
+  torch::Tensor mean_, deviation_;
+  torch::nn::Sequential layers_{nullptr};
+};
+using Head = std::shared_ptr<HeadImpl>;
+
+// An encoder ready for inference: eval mode, BatchNorm folded, no gradient.
+class Encoder {
+ public:
+  const EncoderSpec& spec() const { return spec_; }
+  int64_t embedding_dim() const { return net_->output_dim(); }
+  // uint8 [B,(S,)H,W,3] RGB of any size, any device -> float32 [B,D] on the encoder's device. `dtype` of the file's user decides
+  // whether convolutions run in bf16. Independent of the other rows of the batch.
+  torch::Tensor Embed(const torch::Tensor& frames) const;
+  // Distance of the metric the encoder was trained for: a, b [..., D] -> [...]. l2: ||a-b||; cosine: 1 - cos.
+  torch::Tensor Distance(const torch::Tensor& a, const torch::Tensor& b) const;
+  bool HasHead(const std::string& name) const { return heads_.contains(name); }
+  std::vector<std::string> HeadNames() const;
+  // z [..., in_dim] -> [..., out_dim], float32. UserError naming the heads there are.
+  torch::Tensor ApplyHead(const std::string& name, const torch::Tensor& z) const;
+  // Hash of spec and weights (as stored, before folding and bf16).
+  const std::string& Fingerprint() const { return fingerprint_; }
+  // Free-form facts of the file: "method", "data", "iterations", ...
+  const std::map<std::string, std::string>& info() const { return info_; }
+  torch::Device device() const { return device_; }
+
+ private:
+  friend Encoder MakeEncoder(EncoderNet, const std::map<std::string, Head>&, const torch::Device&,
+                             const std::string&, std::map<std::string, std::string>);
+  EncoderSpec spec_;
+  EncoderNet net_;
+  std::map<std::string, Head> heads_;
+  std::map<std::string, std::string> info_;
+  std::string fingerprint_;
+  torch::Device device_ = torch::kCPU;
+  torch::ScalarType dtype_ = torch::kFloat;
+};
+
+// Copies the net, folds BatchNorm, converts. dtype: "float32" or "bfloat16".
+Encoder MakeEncoder(EncoderNet net, const std::map<std::string, Head>& heads, const torch::Device& device,
+                    const std::string& dtype, std::map<std::string, std::string> info = {});
+
+// The encoder file: safetensors ("net.*", "head.NAME.*") + metadata (format, spec as JSON, heads, info). Atomic.
+struct EncoderFile {
+  EncoderNet net;  // trainable, as stored
+  std::map<std::string, Head> heads;
+  std::map<std::string, std::string> info;
+};
+void SaveEncoder(const std::filesystem::path& path, EncoderNetImpl& net, const std::map<std::string, Head>& heads,
+                 const std::map<std::string, std::string>& info);
+// UserError: not an encoder file, unknown format or spec key, missing or wrongly shaped tensor (by name).
+EncoderFile LoadEncoderFile(const std::filesystem::path& path);
+Encoder LoadEncoder(const std::filesystem::path& path, const torch::Device& device, const std::string& dtype);
+
+}  // namespace v2r
