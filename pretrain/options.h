@@ -1,0 +1,89 @@
+// Options of pretraining, shared by all methods and their own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+#include "media/augment.h"
+
+namespace v2r {
+
+struct PretrainOptions {
+  std::string method = "ranking";
+  int64_t seed = 1;
+  int64_t iterations = 600;
+  int64_t batch_size = 64;
+  std::string optimizer = "adamw";
+  double learning_rate = 1e-3;
+  double weight_decay = 0.01;
+  int64_t warmup_iterations = 0;
+  std::string schedule = "cosine";
+  std::string init_from;
+  bool freeze_encoder = false;
+  bool data_dependent_init = true;
+  std::vector<std::string> labels = {"good"};
+  int64_t checkpoint_every = 0;
+  int64_t log_every = 50;
+  AugmentOptions augment;
+  // SimCLR
+  double temperature = 0.1;
+  std::string ntxent_scaling = "mean";
+  int64_t projection_hidden = 128;
+  int64_t projection_dim = 64;
+  int64_t projection_layers = 2;
+  int64_t temporal_window = 0;
+  // TCN
+  std::string tcn_loss = "triplet";
+  double margin = 2.0;
+  int64_t positive_window = 2;
+  int64_t negative_window = 8;
+  // temporal distance
+  double distance_scale = 10.0;
+  double goal_share = 0.4;
+  bool cross_clip_goals = true;
+  // ranking
+  std::vector<int64_t> rank_hidden = {128};
+  double rank_regulariser = 1e-3;
+
+  template <typename V>
+  void Fields(V& v) {
+    v("method", method, "pretraining method, see `v2r list pretrain`");
+    v("seed", seed, "seed of weights, batches and augmentation", AtLeast(0));
+    v("iterations", iterations, "optimiser steps, 0 = only initialise", AtLeast(0));
+    v("batch_size", batch_size, "samples (pairs, triplets) a step", AtLeast(2));
+    v("optimizer", optimizer, "optimiser", OneOf({"adamw", "adam", "sgd", "lars"}));
+    v("learning_rate", learning_rate, "step size after warm-up", AtLeast(0));
+    v("weight_decay", weight_decay, "weight decay (decoupled for adamw)", AtLeast(0));
+    v("warmup_iterations", warmup_iterations, "linear warm-up", AtLeast(0));
+    v("schedule", schedule, "step size after warm-up", OneOf({"cosine", "linear", "constant"}));
+    v("init_from", init_from, "encoder file whose weights to start from, empty = fresh weights");
+    v("freeze_encoder", freeze_encoder, "train only the method's heads on a frozen encoder");
+    v("data_dependent_init", data_dependent_init, "zero mean, unit deviation of the embedding at the start");
+    v("labels", labels, "labels of the clips to learn from (good, near_miss, random)");
+    v("checkpoint_every", checkpoint_every, "iterations between checkpoints, 0 = only when interrupted", AtLeast(0));
+    v("log_every", log_every, "iterations between metric rows", AtLeast(1));
+    v("augment", augment, "augmentation");
+    v("temperature", temperature, "temperature of the softmax (simclr; tcn with tcn_loss=xirl)", AtLeast(1e-4));
+    v("ntxent_scaling", ntxent_scaling, "simclr: mean over 2N as in the paper, or the released sum of two means",
+      OneOf({"mean", "simclr"}));
+    v("projection_hidden", projection_hidden, "simclr: width of the projection head", AtLeast(1));
+    v("projection_dim", projection_dim, "simclr: output of the projection head", AtLeast(1));
+    v("projection_layers", projection_layers, "simclr: layers of the projection head (2 = v1, 3 = v2)", InRange(1, 4));
+    v("temporal_window", temporal_window, "simclr: views are frames up to this many steps apart, 0 = the same frame",
+      AtLeast(0));
+    v("tcn_loss", tcn_loss, "tcn: squared-L2 triplet hinge, or XIRL's cross-entropy over frames",
+      OneOf({"triplet", "xirl"}));
+    v("margin", margin, "tcn: margin of the hinge", AtLeast(0));
+    v("positive_window", positive_window, "tcn: positives lie within this many steps", AtLeast(1));
+    v("negative_window", negative_window, "tcn: negatives lie farther than this many steps", AtLeast(1));
+    v("distance_scale", distance_scale, "tdist: steps that make one unit of distance", AtLeast(1e-3));
+    v("goal_share", goal_share, "tdist: share of pairs whose second frame is a last frame", InRange(0, 1));
+    v("cross_clip_goals", cross_clip_goals, "tdist: last frames of other clips too (one fixed goal)");
+    v("rank_hidden", rank_hidden, "ranking: hidden layers of the head");
+    v("rank_regulariser", rank_regulariser, "ranking: weight of u^2", AtLeast(0));
+  }
+};
+
+}  // namespace v2r
