@@ -8,7 +8,7 @@ if(DEFINED ENV{V2R_MUJOCO_DIR})
 endif()
 list(APPEND _mujoco_hints "${V2R_DEPS_DIR}/prefix/mujoco")
 
-find_path(MujocoWheel_ROOT NAMES include/mujoco/mujoco.h PATHS ${_mujoco_hints} NO_DEFAULT_PATH)
+find_path(MujocoWheel_ROOT NAMES include/mujoco/mujoco.h PATHS ${_mujoco_hints} NO_DEFAULT_PATH NO_CACHE)
 if(MujocoWheel_ROOT)
   file(GLOB _mujoco_libraries "${MujocoWheel_ROOT}/libmujoco.so.*")
   list(LENGTH _mujoco_libraries _mujoco_count)
