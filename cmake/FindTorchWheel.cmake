@@ -12,7 +12,7 @@ list(APPEND _torch_hints "${V2R_DEPS_DIR}/prefix/torch")
 find_path(TorchWheel_ROOT NAMES lib/libtorch_cpu.so PATHS ${_torch_hints} NO_DEFAULT_PATH NO_CACHE)
 # The wheel's include folder also holds a copy of fmt, of another version than the one spdlog is linked with. A folder with
 # nothing but a link to the latter goes before it.
-find_path(TorchWheel_FMT_INCLUDE NAMES fmt/format.h DOC "Where the fmt headers are that spdlog uses")
+find_path(TorchWheel_FMT_INCLUDE NAMES fmt/format.h NO_PACKAGE_ROOT_PATH DOC "Where the fmt headers are that spdlog uses")
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(TorchWheel
   REQUIRED_VARS TorchWheel_ROOT TorchWheel_FMT_INCLUDE

@@ -26,6 +26,12 @@ endfunction()
 function(v2r_torch_pch target)
   if(V2R_PCH AND NOT target STREQUAL "v2r_core_torch")
     target_precompile_headers(${target} REUSE_FROM v2r_core_torch)
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "EXECUTABLE")
+      # gcc refuses the header of a -fPIC library in a -fPIE program.
+      set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(${target} PRIVATE -fPIC)
+    endif()
   endif()
 endfunction()
 
