@@ -1,0 +1,32 @@
+// The commands of v2r. Each takes its own words and returns the exit code; errors are thrown.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace v2r {
+
+using Words = std::vector<std::string>;
+
+int DoctorCommand(const std::string& device);
+int ListCommand(const std::string& kind);
+int HelpCommand(const std::string& name);
+int DemosCommand(const Words& overrides);
+int PretrainCommand(const Words& overrides);
+int EmbedCommand(const Words& overrides);
+int TrainCommand(const Words& overrides, const std::string& resume, bool multirun);
+int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes, int64_t seed);
+int RecordCommand(const std::string& run, const std::string& checkpoint, const std::string& out, int64_t episodes,
+                  int64_t seed);
+int ReportCommand(const std::string& run);
+int ConfigCommand(const std::string& root, const Words& overrides);
+int BenchCommand(const std::string& what, const Words& overrides);
+int StudyCommand(const std::string& name, const std::string& out, const Words& overrides);
+int QuickstartCommand(const std::string& out);
+
+// Turns `data=DIR` into `data.path=DIR` and the like: words whose key is a group with a path.
+Words ExpandShorthands(const Words& overrides);
+// The folders configs are searched in: ./configs when there is one, then the program's own.
+std::vector<std::string> ConfigRoots();
+
+}  // namespace v2r

@@ -1,0 +1,212 @@
+// Commands that make or read runs: demos, pretrain, embed, train, eval, record, report, study, quickstart.
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/demos.h"
+#include "app/recorder.h"
+#include "app/report.h"
+#include "app/run_directory.h"
+#include "app/setup.h"
+#include "app/study.h"
+#include "app/train.h"
+#include "core/config.h"
+#include "core/device.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/tensor_file.h"
+#include "core/text.h"
+#include "pretrain/trainer.h"
+
+namespace v2r {
+namespace {
+
+std::vector<std::filesystem::path> Roots() {
+  std::vector<std::filesystem::path> roots;
+  for (const std::string& root : ConfigRoots()) roots.emplace_back(root);
+  return roots;
+}
+
+template <typename Options>
+Options Load(const std::string& root, const Words& overrides) {
+  Options options;
+  Bind(ComposeConfig(Roots(), root, overrides), options);
+  return options;
+}
+
+void PrintOutcome(const TrainOutcome& outcome) {
+  std::cout << Table({{"", "return", "success %"},
+                      {"this run", fmt::format("{:.3f}", outcome.eval.return_mean),
+                       fmt::format("{:.0f}", 100 * outcome.eval.success_rate)},
+                      {"random actions", fmt::format("{:.3f}", outcome.random_return),
+                       fmt::format("{:.0f}", 100 * outcome.random_success)}})
+            << fmt::format("{} steps in {} ({:.0f} steps/s with evaluation and recording)\n", outcome.steps,
+                           HumanSeconds(outcome.seconds), outcome.fps)
+            << "run:    " << outcome.run.string() << "\n";
+  if (!outcome.encoder.empty()) std::cout << "encoder: " << outcome.encoder.string() << "\n";
+  if (!outcome.video.empty()) std::cout << "video:  " << outcome.video.string() << "\n";
+  std::cout << "report: " << outcome.report.string() << "\n";
+}
+
+int Multirun(const Words& overrides) {
+  std::vector<std::vector<std::string>> table = {{"run", "return", "success %", "steps/s"}};
+  for (const auto& words : ExpandSweep(overrides)) {
+    LogInfo("multirun: {}", Join(words, " "));
+    const TrainOutcome outcome = Train(Load<TrainOptions>("train", words), words);
+    table.push_back({Join(words, " "), fmt::format("{:.3f}", outcome.eval.return_mean),
+                     fmt::format("{:.0f}", 100 * outcome.eval.success_rate), fmt::format("{:.0f}", outcome.fps)});
+  }
+  std::cout << Table(table);
+  return 0;
+}
+
+// A run's parts as they were when the checkpoint was taken.
+struct Restored {
+  TrainOptions options;
+  Assembly assembly;
+  std::unique_ptr<VectorEnv> env;
+  RewardModel* reward = nullptr;
+  std::unique_ptr<Agent> agent;
+};
+
+Restored Restore(const std::string& run, const std::string& checkpoint) {
+  Restored restored;
+  restored.options = LoadRunOptions(run);
+  const StateDict state = LoadCheckpoint(run, checkpoint);
+  SetTorchThreads(static_cast<int>(restored.options.torch_threads));
+  restored.assembly = Assemble(restored.options, run);
+  restored.env = MakeTrainingEnv(restored.options, restored.assembly, &restored.reward);
+  const VectorEnvSpec& spec = restored.env->Spec();
+  Rng rng(0);
+  restored.agent = MakeAgent(restored.options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU);
+  Runner runner(*restored.env, *restored.agent, {}, {});
+  runner.LoadState(state);
+  return restored;
+}
+
+}  // namespace
+
+int DemosCommand(const Words& overrides) {
+  const auto options = Load<DemosCommandOptions>("demos", overrides);
+  FilmDemos(options.env, options.demos, options.out);
+  std::cout << "demonstrations: " << options.out << "\n";
+  return 0;
+}
+
+int PretrainCommand(const Words& overrides) {
+  auto options = Load<PretrainCommandOptions>("pretrain", overrides);
+  if (options.data.path.empty()) ThrowUser("data: say which videos to learn from, e.g.  v2r pretrain data=FOLDER");
+  options.data.frame_size = options.encoder.spec.input_size;
+  options.data.resize = options.encoder.spec.resize;
+  SetTorchThreads(static_cast<int>(options.torch_threads));
+  const torch::Device device = ResolveDevice(options.device);
+  const ClipSet clips = LoadClips(options.data);
+  LogInfo("{} clips, {} frames", clips.clips.size(), clips.TotalFrames());
+  std::filesystem::path out = options.out, run = out.parent_path();
+  if (out.empty()) {
+    run = MakeRunDirectory(options.runs_root, "pretrain", options.pretrain.method, options.pretrain.seed);
+    out = run / "encoder.safetensors";
+    WriteRunHeader(run, Dump(options), overrides, MachineFacts());
+  }
+  if (!run.empty()) MakeDirectories(run);
+  const auto metrics = OpenMetrics(run.empty() ? "." : run, false, -1);
+  const PretrainResult result =
+      Pretrain(options.pretrain, options.encoder.spec, clips, out, device,
+               {[&](int64_t step, const Metrics& row) { metrics->Write(step, row); }});
+  metrics->Flush();
+  for (const auto& [name, value] : result.final_metrics) std::cout << fmt::format("{:<28} {:.4g}\n", name, value);
+  std::cout << "encoder: " << result.encoder_path.string() << "\n";
+  return 0;
+}
+
+int EmbedCommand(const Words& overrides) {
+  auto options = Load<EmbedCommandOptions>("embed", overrides);
+  if (options.encoder.path.empty()) ThrowUser("encoder: say which, e.g.  v2r embed encoder=FILE data=FOLDER");
+  if (options.data.path.empty()) ThrowUser("data: say which videos to embed, e.g.  v2r embed encoder=FILE data=FOLDER");
+  SetTorchThreads(static_cast<int>(options.torch_threads));
+  const Encoder encoder = LoadEncoder(options.encoder.path, ResolveDevice(options.device), options.dtype);
+  options.data.frame_size = encoder.spec().input_size;
+  options.data.resize = encoder.spec().resize;
+  const ClipSet clips = LoadClips(options.data);
+  TensorDict embeddings;
+  for (const Clip& clip : clips.clips) embeddings[clip.name] = encoder.Embed(clip.frames).cpu();
+  WriteSafetensors(options.out, ToStateDict(embeddings), {{"encoder", encoder.Fingerprint()}});
+  std::cout << fmt::format("{} clips embedded into {}\n", embeddings.size(), options.out);
+  return 0;
+}
+
+int TrainCommand(const Words& overrides, const std::string& resume, bool multirun) {
+  if (!resume.empty()) {
+    PrintOutcome(ResumeTraining(resume, overrides));
+    return 0;
+  }
+  if (multirun) return Multirun(overrides);
+  PrintOutcome(Train(Load<TrainOptions>("train", overrides), overrides));
+  return 0;
+}
+
+int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes, int64_t seed) {
+  const Restored restored = Restore(run, checkpoint);
+  const auto env = MakeEvaluationEnv(restored.options);
+  const int64_t count = episodes > 0 ? episodes : restored.options.eval.episodes;
+  const EvalResult result = Evaluate(*env, restored.agent.get(), count, static_cast<uint64_t>(seed));
+  std::cout << Table({{"episodes", "return", "std", "success %", "length"},
+                      {std::to_string(result.episodes), fmt::format("{:.3f}", result.return_mean),
+                       fmt::format("{:.3f}", result.return_std), fmt::format("{:.1f}", 100 * result.success_rate),
+                       fmt::format("{:.1f}", result.length_mean)}});
+  return 0;
+}
+
+int RecordCommand(const std::string& run, const std::string& checkpoint, const std::string& out, int64_t episodes,
+                  int64_t seed) {
+  const Restored restored = Restore(run, checkpoint);
+  const std::filesystem::path path =
+      out.empty() ? std::filesystem::path(run) / "videos" / (checkpoint + ".mp4") : std::filesystem::path(out);
+  const int64_t count = episodes > 0 ? episodes : restored.options.record.episodes;
+  std::cout << "video: "
+            << RecordVideo(restored.options, restored.assembly, restored.reward, *restored.agent, count,
+                           static_cast<uint64_t>(seed), path)
+                   .string()
+            << "\n";
+  return 0;
+}
+
+int ReportCommand(const std::string& run) {
+  if (!std::filesystem::exists(std::filesystem::path(run) / "config.yaml")) {
+    ThrowUser("{}: not a run directory (no config.yaml)", run);
+  }
+  std::cout << "report: " << WriteReport(run).string() << "\n";
+  return 0;
+}
+
+int StudyCommand(const std::string& name, const std::string& out, const Words& overrides) {
+  Study study = LoadStudy(name);
+  for (StudyRow& row : study.rows) row.overrides.insert(row.overrides.end(), overrides.begin(), overrides.end());
+  const std::filesystem::path folder = out.empty() ? "runs/" + std::filesystem::path(name).stem().string() : out;
+  const auto results = RunStudy(study.rows, study.seeds, folder);
+  std::cout << StudyTable(results) << "summary: " << (folder / "summary.json").string() << "\n";
+  return 0;
+}
+
+int QuickstartCommand(const std::string& out) {
+  const std::filesystem::path folder = out.empty() ? "runs/quickstart" : out;
+  // A second quickstart starts over: the old runs move aside rather than mix with the new ones.
+  if (std::filesystem::exists(folder)) {
+    std::filesystem::path aside;
+    for (int k = 1; aside.empty() || std::filesystem::exists(aside); ++k) aside = fmt::format("{}.{}", folder.string(), k);
+    std::filesystem::rename(folder, aside);
+    LogInfo("moved the last quickstart to {}", aside.string());
+  }
+  const Study study = LoadStudy("quickstart");
+  const auto results = RunStudy(study.rows, study.seeds, folder);
+  std::cout << "\n" << StudyTable(results);
+  for (const StudyResult& result : results) {
+    if (result.row.reward == "random" || result.video.empty()) continue;
+    std::cout << fmt::format("{:<20} {:<20} video {}  report {}\n", result.row.task, result.row.reward, result.video,
+                             result.report);
+  }
+  std::cout << "summary: " << (folder / "summary.json").string() << "\n";
+  return 0;
+}
+
+}  // namespace v2r
