@@ -15,7 +15,7 @@ struct Clip {
   std::string name;        // path relative to the data set's folder
   std::string label;       // "good", "near_miss", "random" (from the manifest or the sub-folder's name), or "good"
   torch::Tensor frames;    // uint8 [T,H,W,3] RGB, CPU
-  double fps = 0;
+  double fps = 0;          // of the frames kept (the film's own / stride), 0 = unknown
 };
 
 struct DataOptions {
@@ -31,13 +31,15 @@ struct DataOptions {
   template <typename V>
   void Fields(V& v) {
     v("path", path, "folder of videos, folder of frame folders, or one video");
-    v("frame_size", frame_size, "height and width that frames are stored at", InRange(16, 512));
+    v("frame_size", frame_size,
+      "height and width that frames are stored at (other shapes are squeezed to a square)",
+      InRange(16, 512));
     v("resize", resize, "how frames are brought to frame_size", OneOf({"area", "bilinear"}));
     v("stride", stride, "keep every stride-th frame", AtLeast(1));
     v("max_frames", max_frames, "frames a clip at most, 0 = all", AtLeast(0));
     v("max_clips", max_clips, "clips a label at most in name order, 0 = all", AtLeast(0));
     v("min_frames", min_frames, "shorter clips are skipped with a warning", AtLeast(1));
-    v("max_gib", max_gib, "memory the decoded frames may take, in GiB", AtLeast(0));
+    v("max_gib", max_gib, "memory the decoded frames may take in GiB, 0 = no limit", AtLeast(0));
   }
 };
 
@@ -48,9 +50,14 @@ struct ClipSet {
   int64_t TotalFrames() const;
 };
 
-// Reads a data set. With manifest.json ({"clips": [{"file", "label", "fps"}...]}) only what it lists; else every video file
-// (mp4 avi mkv webm mov m4v mpg) and every folder of pictures (png jpg bmp), recursively, in name order. A broken video is skipped with a
-// warning that names it and the frame; UserError when the folder is missing or nothing usable is left.
+// Reads a data set, each frame resized to frame_size x frame_size with ResizeFrames as it comes (a
+// film that is not square is squeezed: no part of the scene is lost). With manifest.json
+// (media/manifest.h) only what it lists; else every video file (mp4 avi mkv webm mov m4v mpg mpeg)
+// and every folder of pictures (png jpg jpeg bmp) without a video in it, recursively, in natural
+// name order ("f2" before "f10"); names that start with a dot are left out. The label is the
+// manifest's, else the innermost path component that is one. A broken video is skipped with a
+// warning that names it and the frame. UserError: the folder is missing, nothing usable is left, or
+// the frames need more than max_gib.
 ClipSet LoadClips(const DataOptions& options);
 
 }  // namespace v2r

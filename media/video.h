@@ -16,10 +16,12 @@ class VideoReader {
   // UserError when the file is missing, no video, or has no frame.
   explicit VideoReader(const std::filesystem::path& path);
   ~VideoReader();
-  double fps() const;
-  int64_t frame_count_hint() const;  // what the container says; may be wrong
+  double fps() const;                  // 0 = unknown
+  int64_t frame_count_hint() const;    // what the container says, 0 = nothing; may be wrong
   // False at the end. UserError naming video and frame when decoding fails before the container's own end.
   bool Next(Image& frame);
+  // As Next() without handing the frame out (cheaper).
+  bool Skip();
 
  private:
   struct Impl;
@@ -27,14 +29,16 @@ class VideoReader {
 };
 
 // Writes beside and renames on Close(): a half-written film never has the final name. Codec ladder by extension: .mp4 avc1, mp4v;
-// .webm vp09, vp80; .avi MJPG. The codec taken is logged when it is not the first.
+// .webm vp09, vp80; .avi MJPG. The codec taken is logged when it is not the first. Not thread-safe.
 class VideoWriter {
  public:
-  // height and width must be even for H.264; UserError when no codec of the ladder opens.
+  // UserError: odd height or width (no codec of the ladder takes them), unknown extension, missing folder, no codec of the ladder opens.
   VideoWriter(const std::filesystem::path& path, double fps, int height, int width);
   ~VideoWriter();  // without Close(): the unfinished file is removed
   void Write(ImageView frame);
-  void Close();  // UserError when the disk refuses
+  // Finishes, reads the film's own count back, fsyncs, renames. UserError when the disk refuses; nothing is left behind then.
+  // V2R_SIMULATE_DISK_FULL as in core/files.h. At least one frame must have been written.
+  void Close();
   const std::string& codec() const;
 
  private:
@@ -45,7 +49,7 @@ class VideoWriter {
 // Single pictures. UserError naming the path.
 Image ReadImage(const std::filesystem::path& path);
 void WritePng(const std::filesystem::path& path, ImageView image);
-// PNG / JPEG bytes of a picture, e.g. for a report.
+// PNG bytes of a picture, e.g. for a report.
 std::string EncodePng(ImageView image);
 
 }  // namespace v2r

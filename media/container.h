@@ -1,0 +1,22 @@
+// Is the file whole? FFmpeg reads as much as it can of a cut-off file and OpenCV cannot tell that from its end, so the outer structure of
+// the common containers is read here.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace v2r {
+
+struct ContainerState {
+  bool exact_count = false;  // the container states the number of its frames (MP4/MOV, AVI) instead of a duration
+  std::string problem;       // why the file is not whole, "" when it is or nothing is known
+};
+
+// Reads the box, chunk or element sizes of MP4/MOV (ISO 14496-12), AVI (RIFF) and Matroska/WebM (EBML). Other formats: no opinion.
+ContainerState InspectContainer(const std::filesystem::path& path);
+
+// What is wrong with the bytes of a PNG (chunks and their CRC) or JPEG (end marker), "" when nothing; other formats: "".
+std::string InspectPicture(std::string_view bytes);
+
+}  // namespace v2r
