@@ -7,6 +7,7 @@ function(v2r_library name)
   add_library(v2r_${name} STATIC ${ARG_SOURCES})
   add_library(v2r::${name} ALIAS v2r_${name})
   set_target_properties(v2r_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  target_compile_features(v2r_${name} PUBLIC cxx_std_20)
   target_include_directories(v2r_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/v2r>)
   foreach(dep IN LISTS ARG_DEPS)
