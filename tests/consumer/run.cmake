@@ -1,6 +1,7 @@
 # Installs a finished build into a folder of its own, then configures, builds and runs the consumer against it.
 #   cmake -DBINARY_DIR=... -DCONSUMER_DIR=... -DWORK_DIR=... -P run.cmake
 file(REMOVE_RECURSE ${WORK_DIR})
+set(ENV{V2R_HOME} ${WORK_DIR}/prefix/share/v2r)
 foreach(step
     "${CMAKE_COMMAND}|--install|${BINARY_DIR}|--prefix|${WORK_DIR}/prefix"
     "${CMAKE_COMMAND}|-S|${CONSUMER_DIR}|-B|${WORK_DIR}/build|-G|Ninja|-DCMAKE_BUILD_TYPE=Release|-DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix"
