@@ -16,6 +16,8 @@
 
 namespace v2r {
 
+class InferencePlan;
+
 // What an encoder is, besides its weights. Written as metadata of the encoder file.
 struct EncoderSpec {
   std::string arch = "conv4";
@@ -31,8 +33,8 @@ struct EncoderSpec {
 
   template <typename V>
   void Fields(V& v) {
-    v("arch", arch, "backbone: conv4, nature, resnet18, resnet34, resnet50");
-    v("width", width, "multiplier of all channel numbers", InRange(0.03125, 4.0));
+    v("arch", arch, "backbone: conv4, nature, resnet18, resnet34, resnet50, or pixels (no network)");
+    v("width", width, "multiplier of all channel numbers (not of embedding_dim)", InRange(0.03125, 4.0));
     v("embedding_dim", embedding_dim, "D; 0 = the backbone's own features without a last linear layer", AtLeast(0));
     v("input_size", input_size, "height and width the network sees", InRange(16, 512));
     v("resize", resize, "how a picture of another size is brought to input_size",
@@ -55,6 +57,8 @@ class EncoderNetImpl : public torch::nn::Module {
   // The layer whose output is the embedding: data-dependent initialisation acts on it. Null when embedding_dim is 0.
   virtual torch::nn::Linear last_linear() = 0;
   virtual int64_t output_dim() const = 0;
+  // Writes the forward pass of eval mode into `plan`, BatchNorm folded: what Encoder::Embed runs.
+  virtual void Trace(InferencePlan& plan) const = 0;
   const EncoderSpec& spec() const { return spec_; }
 
  protected:
@@ -63,11 +67,15 @@ class EncoderNetImpl : public torch::nn::Module {
 using EncoderNet = std::shared_ptr<EncoderNetImpl>;
 
 std::vector<std::string> EncoderArchNames();
+// UserError naming the key: unknown arch, mean or std not three numbers, an input that the arch cannot shrink that far.
+void CheckSpec(const EncoderSpec& spec);
 // Fresh weights from `rng` alone. UserError: unknown arch with the nearest name, sizes that do not fit.
 EncoderNet MakeEncoderNet(const EncoderSpec& spec, Rng& rng);
-// uint8 [B,(S,)H,W,3] -> float [B,3*S,input_size,input_size], shrunk and normalised as the spec says; same device.
+// uint8 [B,(S,)H,W,3] -> float [B,3*S,input_size,input_size], shrunk and normalised as the spec says; same device; channels-last
+// in memory. Channel 3*s+c is colour c of picture s.
 torch::Tensor Preprocess(const EncoderSpec& spec, const torch::Tensor& frames);
-// Zero mean and unit deviation per output dimension over `x` (float, as forward takes it), by rescaling the last linear layer.
+// Zero mean and unit deviation per output dimension over `x` (float, as forward takes it; in the mode, train or eval, the net is in), by
+// rescaling the last linear layer. A dimension that is constant over x is only shifted. UserError: embedding_dim is 0.
 void DataDependentInit(EncoderNetImpl& net, const torch::Tensor& x);
 
 // A small MLP on the (optionally standardised) embedding, ReLU between layers.
@@ -75,6 +83,13 @@ struct HeadSpec {
   int64_t in_dim = 0;
   std::vector<int64_t> hidden;  // {} = one linear layer
   int64_t out_dim = 1;
+
+  template <typename V>
+  void Fields(V& v) {
+    v("in_dim", in_dim, "length of the embedding (or of what is put together from several)", AtLeast(1));
+    v("hidden", hidden, "widths of the hidden layers");
+    v("out_dim", out_dim, "length of the output", AtLeast(1));
+  }
 };
 class HeadImpl : public torch::nn::Module {
  public:
@@ -95,9 +110,9 @@ using Head = std::shared_ptr<HeadImpl>;
 class Encoder {
  public:
   const EncoderSpec& spec() const { return spec_; }
-  int64_t embedding_dim() const { return net_->output_dim(); }
+  int64_t embedding_dim() const { return embedding_dim_; }
   // uint8 [B,(S,)H,W,3] RGB of any size, any device -> float32 [B,D] on the encoder's device. `dtype` of the file's user decides
-  // whether convolutions run in bf16. Independent of the other rows of the batch.
+  // whether convolutions run in bf16. Independent of the other rows of the batch. May be called from several threads.
   torch::Tensor Embed(const torch::Tensor& frames) const;
   // Distance of the metric the encoder was trained for: a, b [..., D] -> [...]. l2: ||a-b||; cosine: 1 - cos.
   torch::Tensor Distance(const torch::Tensor& a, const torch::Tensor& b) const;
@@ -115,17 +130,21 @@ class Encoder {
   friend Encoder MakeEncoder(EncoderNet, const std::map<std::string, Head>&, const torch::Device&,
                              const std::string&, std::map<std::string, std::string>);
   EncoderSpec spec_;
-  EncoderNet net_;
+  int64_t embedding_dim_ = 0;
+  std::shared_ptr<const InferencePlan> plan_;
   std::map<std::string, Head> heads_;
   std::map<std::string, std::string> info_;
   std::string fingerprint_;
   torch::Device device_ = torch::kCPU;
-  torch::ScalarType dtype_ = torch::kFloat;
 };
 
-// Copies the net, folds BatchNorm, converts. dtype: "float32" or "bfloat16".
+// Copies the net, folds BatchNorm, converts. dtype: "float32" or "bfloat16" (convolutions only; the last linear layer and the heads
+// stay float32). UserError: another dtype.
 Encoder MakeEncoder(EncoderNet net, const std::map<std::string, Head>& heads, const torch::Device& device,
                     const std::string& dtype, std::map<std::string, std::string> info = {});
+
+// 64-bit hash (16 hex digits) of spec, net and heads.
+std::string EncoderFingerprint(const EncoderNetImpl& net, const std::map<std::string, Head>& heads);
 
 // The encoder file: safetensors ("net.*", "head.NAME.*") + metadata (format, spec as JSON, heads, info). Atomic.
 struct EncoderFile {

@@ -1,0 +1,39 @@
+#include "core/error.h"
+#include "models/encoder.h"
+#include "models/init.h"
+
+namespace v2r {
+
+HeadImpl::HeadImpl(const HeadSpec& spec, Rng& rng) : spec_(spec) {
+  V2R_CHECK(spec.in_dim > 0 && spec.out_dim > 0, "head of {} inputs and {} outputs", spec.in_dim, spec.out_dim);
+  mean_ = register_buffer("mean", torch::zeros({spec.in_dim}));
+  deviation_ = register_buffer("deviation", torch::ones({spec.in_dim}));
+  torch::nn::Sequential layers;
+  int64_t width = spec.in_dim;
+  for (const int64_t hidden : spec.hidden) {
+    if (hidden < 1) ThrowUser("a head's hidden layer must have 1 unit or more, has {}", hidden);
+    layers->push_back(torch::nn::Linear(width, hidden));
+    layers->push_back(torch::nn::ReLU());
+    width = hidden;
+  }
+  layers->push_back(torch::nn::Linear(width, spec.out_dim));
+  layers_ = register_module("layers", layers);
+  UniformInit(*this, rng);
+}
+
+torch::Tensor HeadImpl::forward(torch::Tensor z) {
+  V2R_CHECK_EQ(z.size(-1), spec_.in_dim);
+  return layers_->forward((z - mean_) / deviation_);
+}
+
+void HeadImpl::SetStandardisation(const torch::Tensor& z) {
+  const torch::NoGradGuard no_grad;
+  V2R_CHECK(z.dim() == 2 && z.size(0) >= 2 && z.size(1) == spec_.in_dim, "z [{}]", fmt::join(z.sizes(), ", "));
+  const auto values = z.to(torch::kDouble);
+  const auto deviation = values.std(0, /*unbiased=*/false);
+  mean_.copy_(values.mean(0));
+  // A dimension that never moves carries nothing: it must not be blown up.
+  deviation_.copy_(torch::where(deviation > 1e-6, deviation, torch::ones_like(deviation)));
+}
+
+}  // namespace v2r
