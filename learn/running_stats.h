@@ -43,7 +43,7 @@ class RewardNormalizer {
   // One step of all environments: rewards, terminated, out [N]. clip > 0 clips the result to +-clip.
   void Step(std::span<const float> rewards, std::span<const uint8_t> terminated, std::span<float> out);
   void Step(std::span<const double> rewards, std::span<const uint8_t> terminated, std::span<double> out);
-  // Divides by the present deviation without updating it.
+  // 1 / sqrt(var + epsilon) of the discounted return: the factor on rewards at present.
   double Scale() const;
   const RunningMeanStd& stats() const { return stats_; }
 
