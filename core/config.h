@@ -79,6 +79,10 @@ std::vector<std::vector<std::string>> ExpandSweep(const std::vector<std::string>
 
 // Composes a tree: the root file, its `defaults:` (list of `group: name`, or `_self_`), then the group selections among the overrides,
 // then the other overrides in order, then ${a.b} interpolation. `roots` are searched in order for ROOT.yaml and GROUP/NAME.yaml.
+// A file's own values stand where `_self_` stands, or last. A group's file may have defaults too: `group: name` is then merged under
+// that group (looked for in GROUP/group, then in group; selected by `GROUP.group=name`), a plain `name` is a file of the same folder
+// to build on. `experiment=NAME` merges experiment/NAME.yaml at the root of the tree after the defaults, which its own `defaults`
+// change; the command line comes last. A key that the files do not have is set all the same: Bind rejects it.
 // A selection that names no file but an existing path, or ends in .safetensors / .yaml, is set as the value `GROUP.path`
 // (encoder=runs/a.safetensors). UserErrors name the nearest group or option.
 ConfigNode ComposeConfig(const std::vector<std::filesystem::path>& roots, const std::string& root_name,

@@ -146,9 +146,9 @@ Override ParseOverride(const std::string& word) {
   if (rest.starts_with('~')) {
     result.op = Override::Op::kDelete;
     result.key = rest.substr(1);
-    if (result.key.find('=') != std::string::npos) {
+    if (const size_t equals = word.find('='); equals != std::string::npos) {
       ThrowUser("command line: '{}': a deletion has no value; write {}", word,
-                result.key.insert(0, "~").substr(0, result.key.find('=')));
+                word.substr(0, equals));
     }
   } else {
     if (rest.starts_with('+')) {
