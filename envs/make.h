@@ -19,6 +19,7 @@ struct EnvOptions {
   bool render = true;
   int64_t frame_size = 64;
   int64_t samples = 0;
+  int64_t supersample = 1;
   std::string camera = "top";
   std::string autoreset = "same_step";
   int64_t max_episode_steps = 0;
@@ -33,6 +34,8 @@ struct EnvOptions {
     v("render", render, "draw pictures (a learned reward needs them)");
     v("frame_size", frame_size, "height and width of the pictures in pixels", InRange(16, 1024));
     v("samples", samples, "multisampling of the pictures, 0 = off", InRange(0, 16));
+    v("supersample", supersample, "pictures are drawn this many times larger and shrunk by area: antialiasing that costs less "
+      "than multisampling on a software driver", InRange(1, 4));
     v("camera", camera, "camera of the model that takes the pictures");
     v("autoreset", autoreset, "when a finished episode restarts (Gymnasium's AutoresetMode)",
       OneOf({"same_step", "next_step", "disabled"}));

@@ -1,0 +1,418 @@
+#include "envs/mujoco_vector_env.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/clock.h"
+#include "core/error.h"
+
+namespace v2r {
+namespace {
+
+int ThreadsOr(int64_t asked, int64_t at_most) {
+  const int64_t cores = std::max(1u, std::thread::hardware_concurrency());
+  return static_cast<int>(std::min(asked > 0 ? asked : cores, at_most));
+}
+
+constexpr int kDistractorGroup = 4;
+
+}  // namespace
+
+MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options) : options_(options) {
+  const int n = static_cast<int>(options.num_envs);
+  for (int i = 0; i < n; ++i) envs_.push_back(EnvRegistry().Make(options.id));
+  const EnvSpec& task = envs_[0]->Spec();
+  const ModelPtr model = LoadModel(task.model);
+  for (auto& env : envs_) env->Bind(model.get());
+
+  spec_.name = options.id;
+  spec_.num_envs = n;
+  spec_.obs_dim = task.obs_dim;
+  spec_.act_dim = static_cast<int64_t>(task.act_low.size());
+  spec_.act_low = task.act_low;
+  spec_.act_high = task.act_high;
+  spec_.max_episode_steps = options.max_episode_steps > 0 ? options.max_episode_steps : task.max_episode_steps;
+  spec_.control_dt = task.control_dt;
+  spec_.height = spec_.width = options.render ? options.frame_size : 0;
+  spec_.has_goal_frame = options.render && task.has_goal_frame;
+  autoreset_ = options.autoreset == "same_step"   ? Autoreset::kSameStep
+               : options.autoreset == "next_step" ? Autoreset::kNextStep
+                                                  : Autoreset::kDisabled;
+  if (options.distractors) {
+    distractors_.resize(n);
+    distractor_mocap_ = model->body_mocapid[RequireId(model.get(), mjOBJ_BODY, "distractor")];
+  }
+
+  mjBatchConfig config;
+  mjb_defaultConfig(&config);
+  config.nthread = ThreadsOr(options.env_threads, n);
+  config.persistent = 1;
+  char error[1024] = "";
+  batch_.reset(mjb_makeBatch(model.get(), n, &config, error, sizeof(error)));
+  V2R_CHECK(batch_ != nullptr, "mjb_makeBatch: {}", error);
+  if (options.render) {
+    RendererOptions r;
+    r.threads = ThreadsOr(options.render_threads, n);
+    r.height = r.width = static_cast<int>(options.frame_size);
+    r.samples = static_cast<int>(options.samples);
+    r.supersample = static_cast<int>(options.supersample);
+    r.camera = options.camera;
+    r.extra_group = options.distractors ? kDistractorGroup : -1;
+    renderer_ = std::make_unique<Renderer>(model.get(), r);
+  }
+
+  const size_t frames = options.render ? n * spec_.height * spec_.width * 3 : 0;
+  actions_.resize(n * spec_.act_dim);
+  obs_.resize(n * spec_.obs_dim);
+  next_obs_.resize(n * spec_.obs_dim);
+  env_reward_.resize(n);
+  frame_.resize(frames);
+  next_frame_.resize(frames);
+  goal_frame_.resize(spec_.has_goal_frame ? frames : 0);
+  coming_goal_frame_.resize(goal_frame_.size());
+  for (auto* v : {&goal_id_, &coming_goal_id_, &episode_id_, &episode_step_, &episode_, &steps_}) v->resize(n);
+  for (auto* v : {&terminated_, &truncated_, &success_, &ended_, &goal_turns_}) v->resize(n);
+  seen_warnings_.resize(n);
+  ids_.resize(n);
+  pictures_.resize(n);
+  data_.resize(n);
+  errors_.resize(n);
+  std::iota(ids_.begin(), ids_.end(), 0);
+  Apply(CaptureSim, /*save=*/false);
+  driver_ = std::thread([this] { Loop(); });
+}
+
+MujocoVectorEnv::~MujocoVectorEnv() {
+  if (!driver_.joinable()) return;
+  {
+    std::unique_lock lock(mutex_);
+    to_caller_.wait(lock, [&] { return task_ == Task::kNone; });
+    task_ = Task::kStop;
+  }
+  to_driver_.notify_one();
+  driver_.join();
+}
+
+BatchView MujocoVectorEnv::Reset(uint64_t seed) {
+  V2R_CHECK(!waiting_, "Reset between StepAsync and StepWait");
+  seed_ = seed;
+  Start(Task::kReset);
+  Finish();
+  started_ = true;
+  return View();
+}
+
+void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
+  V2R_CHECK(started_, "Reset or LoadState comes before the first step");
+  V2R_CHECK(!waiting_, "StepAsync twice without StepWait");
+  V2R_CHECK_EQ(static_cast<int64_t>(actions.size()), n() * spec_.act_dim);
+  for (size_t k = 0; k < actions.size(); ++k) {
+    const size_t j = k % spec_.act_dim;
+    if (!std::isfinite(actions[k])) {
+      ThrowUser("{}: action {} of env {} is {}: the policy has diverged (lower the learning rate or clip gradients)",
+                spec_.name, j, k / spec_.act_dim, actions[k]);
+    }
+    actions_[k] = std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]);
+  }
+  waiting_ = true;
+  Start(Task::kStep);
+}
+
+BatchView MujocoVectorEnv::StepWait() {
+  V2R_CHECK(waiting_, "StepWait without StepAsync");
+  waiting_ = false;
+  Finish();
+  return View();
+}
+
+void MujocoVectorEnv::FinishRollout(std::span<float>, Metrics&) {}
+
+void MujocoVectorEnv::ExpertActions(ExpertSkill skill, Rng& rng, std::span<float> actions) {
+  V2R_CHECK(started_ && !waiting_, "ExpertActions needs a state at rest");
+  V2R_CHECK_EQ(static_cast<int64_t>(actions.size()), n() * spec_.act_dim);
+  for (int i = 0; i < n(); ++i) {
+    auto action = actions.subspan(i * spec_.act_dim, spec_.act_dim);
+    envs_[i]->Expert(SimOf(i), skill, rng, action);
+    for (int64_t j = 0; j < spec_.act_dim; ++j) {
+      action[j] = std::clamp(action[j], spec_.act_low[j], spec_.act_high[j]);
+    }
+  }
+}
+
+void MujocoVectorEnv::TrueDistance(std::span<float> distance) const {
+  V2R_CHECK(started_ && !waiting_, "TrueDistance needs a state at rest");
+  V2R_CHECK_EQ(static_cast<int64_t>(distance.size()), n());
+  for (int i = 0; i < n(); ++i) distance[i] = static_cast<float>(envs_[i]->TrueDistance(SimOf(i)));
+}
+
+Metrics MujocoVectorEnv::Timings() const {
+  return {{"time/env", env_seconds_},
+          {"time/render", render_seconds_},
+          {"env/warnings", static_cast<double>(warnings_)}};
+}
+
+BatchView MujocoVectorEnv::View() const {
+  BatchView view;
+  view.obs = obs_;
+  view.next_obs = next_obs_;
+  view.frame = frames_differ_ ? frame_ : next_frame_;
+  view.next_frame = next_frame_;
+  view.goal_frame = goal_frame_;
+  view.goal_id = goal_id_;
+  view.env_reward = env_reward_;
+  view.reward = env_reward_;
+  view.terminated = terminated_;
+  view.truncated = truncated_;
+  view.success = success_;
+  view.episode_id = episode_id_;
+  view.episode_step = episode_step_;
+  return view;
+}
+
+// --- the driving thread ---
+
+void MujocoVectorEnv::Start(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    task_ = task;
+  }
+  to_driver_.notify_one();
+}
+
+void MujocoVectorEnv::Finish() {
+  std::unique_lock lock(mutex_);
+  to_caller_.wait(lock, [&] { return task_ == Task::kNone; });
+  if (failure_) {
+    const std::exception_ptr failure = failure_;
+    failure_ = nullptr;
+    started_ = false;  // what the rows hold is half a step
+    std::rethrow_exception(failure);
+  }
+}
+
+void MujocoVectorEnv::Loop() {
+  while (true) {
+    Task task;
+    {
+      std::unique_lock lock(mutex_);
+      to_driver_.wait(lock, [&] { return task_ != Task::kNone; });
+      task = task_;
+    }
+    if (task == Task::kStop) return;
+    std::exception_ptr failure;
+    try {
+      task == Task::kStep ? StepAll() : ResetAll();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      failure_ = failure;
+      task_ = Task::kNone;
+    }
+    to_caller_.notify_one();
+  }
+}
+
+void MujocoVectorEnv::ResetAll() {
+  ids_.resize(n());
+  std::iota(ids_.begin(), ids_.end(), 0);
+  for (auto* v : {&terminated_, &truncated_, &success_, &ended_, &goal_turns_}) std::fill(v->begin(), v->end(), 0);
+  std::fill(env_reward_.begin(), env_reward_.end(), 0.f);
+  std::fill(episode_.begin(), episode_.end(), -1);
+  BeginEpisodes();
+  next_obs_ = obs_;
+  episode_id_ = episode_;
+  episode_step_ = steps_;
+  goal_frame_ = coming_goal_frame_;
+  goal_id_ = coming_goal_id_;
+  std::fill(goal_turns_.begin(), goal_turns_.end(), 0);
+  DrawPictures(next_frame_);
+  frames_differ_ = false;
+}
+
+void MujocoVectorEnv::StepAll() {
+  const size_t frame_bytes = next_frame_.size() / n();
+  for (int i = 0; i < n(); ++i) {  // goals of episodes that began at the end of the last step
+    if (!goal_turns_[i]) continue;
+    goal_turns_[i] = 0;
+    goal_id_[i] = coming_goal_id_[i];
+    if (!goal_frame_.empty()) {
+      std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes, goal_frame_.begin() + i * frame_bytes);
+    }
+  }
+  const bool next_step = autoreset_ == Autoreset::kNextStep;
+  if (next_step && std::find(ended_.begin(), ended_.end(), 1) != ended_.end()) {
+    ids_.clear();
+    for (int i = 0; i < n(); ++i) {
+      if (ended_[i]) ids_.push_back(i);
+    }
+    for (int i : ids_) env_reward_[i] = terminated_[i] = truncated_[i] = success_[i] = 0;
+    BeginEpisodes();
+    for (int i : ids_) {
+      std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim, next_obs_.begin() + i * spec_.obs_dim);
+      goal_id_[i] = coming_goal_id_[i];
+      goal_turns_[i] = 0;
+      if (!goal_frame_.empty()) {
+        std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes, goal_frame_.begin() + i * frame_bytes);
+      }
+    }
+  }
+  ids_.clear();
+  for (int i = 0; i < n(); ++i) {
+    if (!ended_[i]) ids_.push_back(i);
+    if (ended_[i] && autoreset_ == Autoreset::kDisabled) env_reward_[i] = 0;
+  }
+  if (!ids_.empty()) {
+    for (int i : ids_) env_reward_[i] = terminated_[i] = truncated_[i] = success_[i] = 0;
+    const Stopwatch watch;
+    Apply(StepSim, /*save=*/true);
+    env_seconds_ += watch.Seconds();
+  }
+  for (int i : ids_) {
+    if (++steps_[i] >= spec_.max_episode_steps && !terminated_[i]) truncated_[i] = 1;
+  }
+  episode_id_ = episode_;
+  episode_step_ = steps_;
+  obs_ = next_obs_;
+
+  // Pictures of every state after the step: the started ones of next_step included, the frozen ones of disabled unchanged.
+  if (next_step) {
+    for (int i = 0; i < n(); ++i) {
+      if (ended_[i]) ids_.push_back(i);
+    }
+    std::fill(ended_.begin(), ended_.end(), 0);
+  }
+  DrawPictures(next_frame_);
+  frames_differ_ = false;
+
+  ids_.clear();
+  for (int i = 0; i < n(); ++i) {
+    if (!ended_[i] && (terminated_[i] || truncated_[i])) ids_.push_back(i);
+  }
+  if (ids_.empty()) return;
+  if (autoreset_ != Autoreset::kSameStep) {
+    for (int i : ids_) ended_[i] = 1;
+    return;
+  }
+  if (renderer_ != nullptr && ids_.size() < envs_.size()) frame_ = next_frame_;
+  BeginEpisodes();
+  DrawPictures(frame_);
+  frames_differ_ = renderer_ != nullptr;
+}
+
+void MujocoVectorEnv::BeginEpisodes() {
+  const Stopwatch watch;
+  for (int i : ids_) {
+    ++episode_[i];
+    steps_[i] = 0;
+    goal_turns_[i] = 1;
+    coming_goal_id_[i] = spec_.has_goal_frame ? episode_[i] * n() + i : 0;
+  }
+  Apply(ResetSim, /*save=*/true);
+  if (spec_.has_goal_frame) Apply(PoseGoalSim, /*save=*/false);
+  env_seconds_ += watch.Seconds();
+  if (!spec_.has_goal_frame) return;
+  DrawPictures(coming_goal_frame_);
+  Apply(RefreshSim, /*save=*/false);
+}
+
+void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
+  if (renderer_ == nullptr) return;
+  const Stopwatch watch;
+  const size_t frame_bytes = frames.size() / n();
+  size_t count = 0;
+  for (int i : ids_) {
+    const float floor = distractors_.empty() ? 1.f : static_cast<float>(distractors_[i].floor);
+    pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, floor};
+  }
+  renderer_->Draw({pictures_.data(), count});
+  render_seconds_ += watch.Seconds();
+}
+
+// MuJoCo's counters start anew when a simulation is reset, so what is new is added up after every batch call.
+void MujocoVectorEnv::CountWarnings() {
+  const mjWarningStat* warning = mjb_warning(batch_.get());
+  for (int i : ids_) {
+    int count = 0;
+    for (int k = 0; k < mjNWARNING; ++k) count += warning[i * mjNWARNING + k].number;
+    warnings_ += std::max(0, count - seen_warnings_[i]);
+    seen_warnings_[i] = count;
+  }
+}
+
+// --- inside the batch engine ---
+
+void MujocoVectorEnv::Apply(mjfBatchFunc function, bool save) {
+  const int failed = mjb_apply(batch_.get(), ids_.data(), static_cast<int>(ids_.size()), function, this, save);
+  CountWarnings();
+  for (int i : ids_) {
+    if (!errors_[i]) continue;
+    const std::exception_ptr error = errors_[i];
+    std::fill(errors_.begin(), errors_.end(), nullptr);
+    std::rethrow_exception(error);
+  }
+  if (failed == 0) return;
+  for (int i : ids_) {
+    if (mjb_status(batch_.get())[i] != 0) {
+      throw Error(fmt::format("{}: MuJoCo failed in env {}: {}", spec_.name, i, mjb_error(batch_.get(), i)));
+    }
+  }
+}
+
+// No exception may leave through MuJoCo's C frames.
+template <typename Body>
+void MujocoVectorEnv::Guarded(void* arg, int i, Body body) {
+  auto& self = *static_cast<MujocoVectorEnv*>(arg);
+  try {
+    body(self);
+  } catch (...) {
+    self.errors_[i] = std::current_exception();
+  }
+}
+
+EnvRow MujocoVectorEnv::Row(std::vector<float>& obs, int i) {
+  return {{obs.data() + i * spec_.obs_dim, static_cast<size_t>(spec_.obs_dim)},
+          env_reward_[i], terminated_[i], truncated_[i], success_[i]};
+}
+
+void MujocoVectorEnv::CaptureSim(const mjModel*, mjData* d, int i, void* arg) {
+  static_cast<MujocoVectorEnv*>(arg)->data_[i] = d;
+}
+
+void MujocoVectorEnv::StepSim(const mjModel* m, mjData* d, int i, void* arg) {
+  Guarded(arg, i, [&](MujocoVectorEnv& self) {
+    if (!self.distractors_.empty()) {
+      const double seconds = (self.steps_[i] + 1) * self.spec_.control_dt;
+      self.distractors_[i].Place(seconds, d->mocap_pos + 3 * self.distractor_mocap_);
+    }
+    const size_t a = self.spec_.act_dim;
+    self.envs_[i]->Step({m, d}, {self.actions_.data() + i * a, a}, self.Row(self.next_obs_, i));
+  });
+}
+
+void MujocoVectorEnv::ResetSim(const mjModel* m, mjData* d, int i, void* arg) {
+  Guarded(arg, i, [&](MujocoVectorEnv& self) {
+    Rng rng = Rng(self.seed_).Fork("env", i).Fork("episode", self.episode_[i]);
+    mj_resetData(m, d);
+    if (!self.distractors_.empty()) {
+      Rng own = rng.Fork("distractor");
+      self.distractors_[i].Draw(own);
+      self.distractors_[i].Place(0, d->mocap_pos + 3 * self.distractor_mocap_);
+    }
+    // The flags of the row that is out belong to the episode before.
+    float reward = 0;
+    uint8_t flags[3] = {};
+    EnvRow row = self.Row(self.obs_, i);
+    self.envs_[i]->Reset({m, d}, rng, {row.obs, reward, flags[0], flags[1], flags[2]});
+  });
+}
+
+void MujocoVectorEnv::PoseGoalSim(const mjModel* m, mjData* d, int i, void* arg) {
+  Guarded(arg, i, [&](MujocoVectorEnv& self) { self.envs_[i]->PoseGoal({m, d}); });
+}
+
+void MujocoVectorEnv::RefreshSim(const mjModel* m, mjData* d, int, void*) { mj_forward(m, d); }
+
+}  // namespace v2r

@@ -1,0 +1,112 @@
+// The vector env on MuJoCo: task code runs inside MuJoCo's batch engine, pictures come from the Renderer.
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "envs/distractor.h"
+#include "envs/env.h"
+#include "envs/make.h"
+#include "envs/renderer.h"
+
+namespace v2r {
+
+// Autoreset ("env.autoreset"), in Gymnasium's words:
+// - same_step: the step that ends an episode also starts the next one; obs/frame show its first state, next_obs/next_frame the last
+//   state of the old one.
+// - next_step: the step after the end ignores its action and starts the next episode (reward 0, episode_step 0).
+// - disabled: an env that has ended keeps its last row, reward 0 and flags until Reset; its actions are ignored.
+//
+// Everything random is drawn from Rng(seed).Fork("env", i).Fork("episode", k), so neither the number of threads nor what other envs do
+// matters. After construction and the first steps, stepping allocates nothing (the GL driver's own allocations aside).
+class MujocoVectorEnv : public VectorEnv {
+ public:
+  // UserError: unknown id or camera, no EGL.
+  explicit MujocoVectorEnv(const EnvOptions& options);
+  ~MujocoVectorEnv() override;
+
+  const VectorEnvSpec& Spec() const override { return spec_; }
+  BatchView Reset(uint64_t seed) override;
+  void StepAsync(std::span<const float> actions) override;
+  BatchView StepWait() override;
+  void FinishRollout(std::span<float> rewards, Metrics& metrics) override;
+  void ExpertActions(ExpertSkill skill, Rng& rng, std::span<float> actions) override;
+  void TrueDistance(std::span<float> distance) const override;
+  void SaveState(StateDict& state) const override;
+  void LoadState(const StateDict& state) override;
+  // "time/env", "time/render" (seconds) and "env/warnings" (bad states that MuJoCo met and reset).
+  Metrics Timings() const override;
+
+ private:
+  enum class Task { kNone, kStep, kReset, kStop };
+  enum class Autoreset { kSameStep, kNextStep, kDisabled };
+
+  // On the driving thread.
+  void Loop();
+  void Start(Task task);
+  void Finish();
+  void StepAll();
+  void ResetAll();
+  void BeginEpisodes();                          // of envs ids_: states, goal pictures; obs_ rows
+  void Apply(mjfBatchFunc function, bool save);  // to envs ids_; throws what task code or MuJoCo threw
+  void DrawPictures(std::vector<uint8_t>& frames);  // of envs ids_
+  void CountWarnings();
+  template <typename Body>
+  static void Guarded(void* arg, int i, Body body);
+
+  // Inside the batch engine, for simulation i.
+  static void CaptureSim(const mjModel* m, mjData* d, int i, void* arg);
+  static void StepSim(const mjModel* m, mjData* d, int i, void* arg);
+  static void ResetSim(const mjModel* m, mjData* d, int i, void* arg);
+  static void PoseGoalSim(const mjModel* m, mjData* d, int i, void* arg);
+  static void RefreshSim(const mjModel* m, mjData* d, int i, void* arg);
+
+  EnvRow Row(std::vector<float>& obs, int i);
+  Sim SimOf(int i) const { return {mjb_model(batch_.get()), data_[i]}; }
+  BatchView View() const;
+  int64_t n() const { return spec_.num_envs; }
+
+  EnvOptions options_;
+  VectorEnvSpec spec_;
+  Autoreset autoreset_ = Autoreset::kSameStep;
+  std::vector<std::unique_ptr<Env>> envs_;
+  BatchPtr batch_;
+  std::vector<mjData*> data_;  // the batch's own, one a simulation
+  int distractor_mocap_ = -1;
+  std::vector<Distractor> distractors_;  // empty without
+  std::unique_ptr<Renderer> renderer_;   // null when nothing is drawn
+  std::vector<Picture> pictures_;
+
+  // Batch arrays, allocated once.
+  std::vector<float> actions_, obs_, next_obs_, env_reward_;
+  std::vector<uint8_t> frame_, next_frame_, goal_frame_, coming_goal_frame_;
+  std::vector<int64_t> goal_id_, coming_goal_id_, episode_id_, episode_step_;
+  std::vector<uint8_t> terminated_, truncated_, success_;
+  std::vector<int64_t> episode_;      // [N] episode that is going on
+  std::vector<int64_t> steps_;        // [N] steps taken in it
+  std::vector<uint8_t> ended_;        // [N] next_step: restarts at the next step; disabled: frozen
+  std::vector<uint8_t> goal_turns_;   // [N] goal_frame_ takes the coming one at the next step
+  std::vector<int> ids_;              // envs that the present batch call is about
+  std::vector<std::exception_ptr> errors_;
+  bool frames_differ_ = false;        // some episode restarted: frame_ holds the pictures, else next_frame_ serves both
+  uint64_t seed_ = 0;
+  bool started_ = false;
+
+  double env_seconds_ = 0, render_seconds_ = 0;
+  int64_t warnings_ = 0;             // of all time
+  std::vector<int> seen_warnings_;   // [N] MuJoCo's counter after the last batch call
+
+  std::mutex mutex_;
+  std::condition_variable to_driver_, to_caller_;
+  Task task_ = Task::kNone;
+  bool waiting_ = false;  // StepAsync was called, StepWait not yet
+  std::exception_ptr failure_;
+  std::thread driver_;  // last: stops before the rest goes
+};
+
+}  // namespace v2r

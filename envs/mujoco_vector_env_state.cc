@@ -1,0 +1,100 @@
+// Saving and restoring MujocoVectorEnv.
+#include <algorithm>
+#include <numeric>
+
+#include "core/error.h"
+#include "envs/mujoco_vector_env.h"
+
+namespace v2r {
+namespace {
+
+constexpr const char* kWhat = "environment state";
+
+template <typename T>
+std::span<const T> All(const std::vector<T>& values) { return values; }
+
+// Copies the entry into `values`, which has the right size already.
+template <typename T>
+void Read(const StateDict& state, const std::string& name, std::span<T> values) {
+  const auto stored = Require(state, name, kWhat).as<T>();
+  if (stored.size() != values.size()) {
+    ThrowUser("{}: {} has {} values, this environment keeps {}: env.num_envs, env.frame_size and env.distractors have to be those "
+              "of the saved run", kWhat, name, stored.size(), values.size());
+  }
+  std::copy(stored.begin(), stored.end(), values.begin());
+}
+template <typename T>
+void Read(const StateDict& state, const std::string& name, std::vector<T>& values) {
+  Read(state, name, std::span<T>(values));
+}
+
+}  // namespace
+
+void MujocoVectorEnv::SaveState(StateDict& state) const {
+  V2R_CHECK(started_ && !waiting_, "SaveState needs a state at rest");
+  state["name"] = TextBlob(spec_.name);
+  state["seed"] = Blob::Scalar<int64_t>(static_cast<int64_t>(seed_));
+  const int64_t width = mjb_nstate(batch_.get());
+  const mjtNum* rows = mjb_state(batch_.get());
+  state["sim"] = Blob::Of<double>({rows, static_cast<size_t>(n() * width)}, {n(), width});
+  std::vector<double> memory;
+  for (const auto& env : envs_) {
+    const auto kept = env->Memory();
+    memory.insert(memory.end(), kept.begin(), kept.end());
+  }
+  for (const Distractor& distractor : distractors_) {
+    const auto* first = reinterpret_cast<const double*>(&distractor);
+    memory.insert(memory.end(), first, first + sizeof(Distractor) / sizeof(double));
+  }
+  state["memory"] = Blob::Of<double>(memory);
+  state["episode"] = Blob::Of(All(episode_));
+  state["steps"] = Blob::Of(All(steps_));
+  state["ended"] = Blob::Of(All(ended_));
+  state["obs"] = Blob::Of(All(next_obs_));
+  state["terminated"] = Blob::Of(All(terminated_));
+  state["truncated"] = Blob::Of(All(truncated_));
+  state["success"] = Blob::Of(All(success_));
+  state["goal_frame"] = Blob::Of(All(coming_goal_frame_));
+  state["goal_id"] = Blob::Of(All(coming_goal_id_));
+}
+
+void MujocoVectorEnv::LoadState(const StateDict& state) {
+  V2R_CHECK(!waiting_, "LoadState between StepAsync and StepWait");
+  const std::string name = BlobText(Require(state, "name", kWhat));
+  if (name != spec_.name) ThrowUser("{} is of {}, this environment is {}", kWhat, name, spec_.name);
+  started_ = false;
+  seed_ = static_cast<uint64_t>(RequireScalar<int64_t>(state, "seed", kWhat));
+  Read(state, "sim", std::span<double>(mjb_state(batch_.get()), n() * mjb_nstate(batch_.get())));
+  std::vector<double> memory(n() * envs_[0]->Memory().size() +
+                             distractors_.size() * sizeof(Distractor) / sizeof(double));
+  Read(state, "memory", memory);
+  auto from = memory.begin();
+  for (auto& env : envs_) {
+    const auto kept = env->Memory();
+    std::copy_n(from, kept.size(), kept.begin());
+    from += kept.size();
+  }
+  for (Distractor& distractor : distractors_) {
+    std::copy_n(from, sizeof(Distractor) / sizeof(double), reinterpret_cast<double*>(&distractor));
+    from += sizeof(Distractor) / sizeof(double);
+  }
+  Read(state, "episode", episode_);
+  Read(state, "steps", steps_);
+  Read(state, "ended", ended_);
+  Read(state, "obs", next_obs_);
+  Read(state, "terminated", terminated_);
+  Read(state, "truncated", truncated_);
+  Read(state, "success", success_);
+  Read(state, "goal_frame", coming_goal_frame_);
+  Read(state, "goal_id", coming_goal_id_);
+  // The pictures of the states at rest follow from them; the goals are those of the episodes that go on.
+  ids_.resize(n());
+  std::iota(ids_.begin(), ids_.end(), 0);
+  Apply(RefreshSim, /*save=*/false);
+  DrawPictures(next_frame_);
+  frames_differ_ = false;
+  std::fill(goal_turns_.begin(), goal_turns_.end(), 1);
+  started_ = true;
+}
+
+}  // namespace v2r

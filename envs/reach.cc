@@ -1,0 +1,115 @@
+#include "envs/reach.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "envs/expert.h"
+
+namespace v2r {
+namespace {
+
+constexpr double kPi = std::numbers::pi;
+constexpr double kLink = 0.1;      // m, both links
+constexpr double kSuccess = 0.02;  // m
+constexpr double kSpeed = 3.0;     // rad/s at action 1
+
+// Joint angles that put the tip at `target`, elbow >= 0 (law of cosines; the target is brought within reach).
+std::array<double, 2> SolveArm(Vec2 target) {
+  const double r = std::clamp(Norm(target), 1e-6, 2 * kLink);
+  const double elbow = std::acos(std::clamp(r * r / (2 * kLink * kLink) - 1, -1.0, 1.0));
+  return {std::atan2(target.y, target.x) - elbow / 2, elbow};
+}
+
+class Reach : public Env {
+ public:
+  explicit Reach(bool random_goal) : random_goal_(random_goal) {
+    spec_.model = random_goal ? "reach_goal.xml" : "reach.xml";
+    spec_.obs_dim = random_goal ? 12 : 10;
+    spec_.act_low = {-1, -1};
+    spec_.act_high = {1, 1};
+    spec_.max_episode_steps = 50;
+    spec_.control_dt = 0.04;
+    spec_.has_goal_frame = random_goal;
+  }
+  const EnvSpec& Spec() const override { return spec_; }
+  void Bind(const mjModel* model) override {
+    tip_site_ = RequireId(model, mjOBJ_SITE, "tip");
+    if (!random_goal_) {
+      const mjtNum* pos = model->geom_pos + 3 * RequireId(model, mjOBJ_GEOM, "goal");
+      memory_.goal = {pos[0], pos[1]};
+    }
+  }
+
+  void Reset(Sim sim, Rng& rng, EnvRow row) override {
+    if (random_goal_) memory_.goal = Polar(rng.Uniform(0.06, 0.18), rng.Uniform(-kPi, kPi));
+    do {
+      sim.data->qpos[0] = rng.Uniform(-kPi, kPi);
+      sim.data->qpos[1] = rng.Uniform(-1.2, 2.4);
+      mj_forward(sim.model, sim.data);
+    } while (TrueDistance(sim) < 0.08);
+    memory_.habit.Draw(rng);
+    do {
+      memory_.miss = memory_.goal + Polar(rng.Uniform(0.055, 0.08), rng.Uniform(-kPi, kPi));
+    } while (Norm(memory_.miss) < 0.04 || Norm(memory_.miss) > 0.19);
+    Write(sim, row);
+  }
+
+  void Step(Sim sim, std::span<const float> action, EnvRow row) override {
+    StepServos(sim, action, spec_.control_dt);
+    Write(sim, row);
+    row.reward = static_cast<float>(-TrueDistance(sim) / kLink);
+  }
+
+  void Expert(Sim sim, ExpertSkill skill, Rng& rng, std::span<float> action) override {
+    if (skill == ExpertSkill::kRandom) return memory_.habit.Wander(rng, action);
+    const auto target = SolveArm(skill == ExpertSkill::kGood ? memory_.goal : memory_.miss);
+    for (int j = 0; j < 2; ++j) {
+      double error = target[j] - sim.data->qpos[j];
+      if (j == 0) error = std::remainder(error, 2 * kPi);  // the shoulder turns freely
+      const double wish = std::clamp(6 * error / kSpeed, -memory_.habit.speed, memory_.habit.speed);
+      action[j] = static_cast<float>(wish + 0.04 * rng.Normal());
+    }
+  }
+
+  double TrueDistance(Sim sim) const override { return Norm(Tip(sim) - memory_.goal); }
+
+  void PoseGoal(Sim sim) override {
+    const auto target = SolveArm(memory_.goal);
+    std::copy(target.begin(), target.end(), sim.data->qpos);
+    mj_kinematics(sim.model, sim.data);
+  }
+
+  std::span<double> Memory() override { return AsDoubles(memory_); }
+
+ private:
+  Vec2 Tip(Sim sim) const {
+    return {sim.data->site_xpos[3 * tip_site_], sim.data->site_xpos[3 * tip_site_ + 1]};
+  }
+  void Write(Sim sim, EnvRow row) const {
+    const double* q = sim.data->qpos;
+    const Vec2 tip = Tip(sim), to_goal = memory_.goal - tip;
+    const double values[12] = {std::cos(q[0]), std::cos(q[1]), std::sin(q[0]), std::sin(q[1]),
+                               sim.data->qvel[0] / kSpeed, sim.data->qvel[1] / kSpeed,
+                               tip.x / kLink, tip.y / kLink, to_goal.x / kLink, to_goal.y / kLink,
+                               memory_.goal.x / kLink, memory_.goal.y / kLink};
+    std::copy_n(values, row.obs.size(), row.obs.begin());
+    row.success = Norm(to_goal) < kSuccess;
+  }
+
+  struct State {
+    Vec2 goal, miss;
+    ExpertHabit habit;
+  };
+  bool random_goal_;
+  EnvSpec spec_;
+  int tip_site_ = -1;
+  State memory_;
+};
+
+}  // namespace
+
+std::unique_ptr<Env> MakeReach(bool random_goal) { return std::make_unique<Reach>(random_goal); }
+
+}  // namespace v2r
