@@ -53,7 +53,8 @@ function(v2r_test name)
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
+  # One variable and one label only: gtest_discover_tests takes a list in a property apart.
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300
-    ENVIRONMENT "OMP_WAIT_POLICY=passive;V2R_SOURCE_DIR=${PROJECT_SOURCE_DIR};V2R_BINARY_DIR=${PROJECT_BINARY_DIR}")
+    ENVIRONMENT "V2R_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
 endfunction()
