@@ -48,7 +48,7 @@ struct PpoOptions {
     v("norm_adv", norm_adv, "normalise advantages in each minibatch");
     v("ent_coef", ent_coef, "weight of the entropy bonus", AtLeast(0));
     v("vf_coef", vf_coef, "weight of the value loss 0.5*mean((V-R)^2)", AtLeast(0));
-    v("max_grad_norm", max_grad_norm, "global norm the gradient is clipped to", AtLeast(0));
+    v("max_grad_norm", max_grad_norm, "global norm the gradient is clipped to, 0 = no clipping", AtLeast(0));
     v("target_kl", target_kl, "stop an update when approx_kl exceeds 1.5 times this, 0 = never", AtLeast(0));
     v("adam_eps", adam_eps, "Adam's epsilon", AtLeast(0));
     v("log_std_init", log_std_init, "initial log standard deviation of the actions");
@@ -56,8 +56,8 @@ struct PpoOptions {
     v("activation", activation, "between the layers", OneOf({"tanh", "relu", "elu"}));
     v("norm_obs", norm_obs, "normalise observations by running mean and deviation");
     v("norm_reward", norm_reward, "divide rewards by the running deviation of the discounted return");
-    v("clip_obs", clip_obs, "clip normalised observations to +- this", AtLeast(0));
-    v("clip_reward", clip_reward, "clip normalised rewards to +- this", AtLeast(0));
+    v("clip_obs", clip_obs, "clip normalised observations to +- this, 0 = no clipping", AtLeast(0));
+    v("clip_reward", clip_reward, "clip normalised rewards to +- this, 0 = no clipping", AtLeast(0));
   }
 };
 

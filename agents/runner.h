@@ -53,7 +53,7 @@ struct EvalResult {
   double length_mean = 0;
   std::vector<double> returns;             // by episode
 };
-// Called after every evaluation step with the batch (recording). `env_done[i]` episodes of env i are complete.
+// Called after every evaluation step with the batch (recording).
 using EvalStepHook = std::function<void(const BatchView&)>;
 
 // `episodes` whole episodes with the deterministic policy (agent null: uniform random actions in the action bounds). Each env contributes
