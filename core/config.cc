@@ -25,8 +25,7 @@ bool LooksTyped(std::string_view text) {
   std::string_view digits = text;
   if (digits.front() == '+') digits.remove_prefix(1);
   double number = 0;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   return error != std::errc::invalid_argument && end == digits.data() + digits.size();
 }
 
@@ -48,11 +47,21 @@ std::string Quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
       default:
         if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) {
           out += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
@@ -72,8 +81,10 @@ std::string ScalarYaml(const std::string& text, bool quoted) {
 std::string FlowYaml(const ConfigNode& node) {
   std::vector<std::string> parts;
   switch (node.kind()) {
-    case ConfigNode::Kind::kNull: return "null";
-    case ConfigNode::Kind::kScalar: return ScalarYaml(node.text(), node.quoted());
+    case ConfigNode::Kind::kNull:
+      return "null";
+    case ConfigNode::Kind::kScalar:
+      return ScalarYaml(node.text(), node.quoted());
     case ConfigNode::Kind::kList:
       for (const auto& item : node.items()) parts.push_back(FlowYaml(item));
       return "[" + Join(parts, ", ") + "]";

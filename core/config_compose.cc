@@ -16,7 +16,8 @@ const char* const kDefaultsKey = "defaults";
 const char* const kSelf = "_self_";
 const char* const kExperiment = "experiment";
 
-// The words of one override's value: flow collections and quoted texts are YAML, all else is taken as it stands.
+// The words of one override's value: flow collections and quoted texts are YAML, all else is taken
+// as it stands.
 ConfigNode ParseValue(const Override& item) {
   const std::string_view text = Trim(item.value);
   const Origin origin{"command line"};
@@ -127,8 +128,8 @@ class Composer {
       const auto names = OptionsIn(folder);
       std::vector<std::string> places;
       for (const auto& root : roots_) places.push_back((root / folder).string());
-      ThrowUser("{}: there is no {} '{}'{} (known: {}; looked in {})", origin.ToString(), kind, name,
-                DidYouMean(name, names), names.empty() ? "none" : Join(names, ", "),
+      ThrowUser("{}: there is no {} '{}'{} (known: {}; looked in {})", origin.ToString(), kind,
+                name, DidYouMean(name, names), names.empty() ? "none" : Join(names, ", "),
                 Join(places, ", "));
     }
     ConfigFile file;
@@ -172,7 +173,8 @@ class Composer {
 
   // ---- selections
 
-  // Group `name` as it is meant in a file of `folder`: a folder inside that one, else a folder of the root.
+  // Group `name` as it is meant in a file of `folder`: a folder inside that one, else a folder of
+  // the root.
   fs::path GroupFolder(const fs::path& folder, std::string group) const {
     std::replace(group.begin(), group.end(), '.', '/');
     if (IsGroup(folder / group)) return folder / group;
@@ -180,7 +182,8 @@ class Composer {
     return fs::path(group).filename();
   }
 
-  // What the value of an override selects in a group; turns `item` into GROUP.path=value where it names a file.
+  // What the value of an override selects in a group; turns `item` into GROUP.path=value where it
+  // names a file.
   std::optional<Selection> SelectBy(Item& item, const fs::path& folder) const {
     const ConfigNode value = ParseValue(item.parsed);
     if (!value.is_scalar() && !value.is_null()) return std::nullopt;
@@ -211,7 +214,8 @@ class Composer {
     }
   }
 
-  // The selection that holds for the group at `full`, the default of the file unless something overrides it.
+  // The selection that holds for the group at `full`, the default of the file unless something
+  // overrides it.
   Selection Choose(const Default& entry, const std::string& full, const fs::path& folder) {
     Selection chosen{entry.name, entry.origin};
     if (const auto it = selected_.find(full); it != selected_.end()) chosen = it->second;
@@ -254,7 +258,8 @@ class Composer {
   }
 
   // A file's defaults in order, its own values where `_self_` stands, or last.
-  ConfigNode ComposeBody(const ConfigFile& file, const fs::path& folder, const std::string& prefix) {
+  ConfigNode ComposeBody(const ConfigFile& file, const fs::path& folder,
+                         const std::string& prefix) {
     ConfigNode result = ConfigNode::Map(file.body.origin());
     bool self_done = false;
     for (const auto& entry : file.defaults) {
@@ -279,8 +284,8 @@ class Composer {
     return result;
   }
 
-  // An experiment's values go on top of the tree; its defaults select groups, below the command line. Selections of the file
-  // itself come before those of the files it builds on.
+  // An experiment's values go on top of the tree; its defaults select groups, below the command
+  // line. Selections of the file itself come before those of the files it builds on.
   ConfigNode ComposeExperiment(const std::string& name, const Origin& origin) {
     if (std::find(stack_.begin(), stack_.end(), name) != stack_.end()) {
       ThrowUser("{}: the experiments run in a circle: {} -> {}", origin.ToString(),

@@ -12,8 +12,8 @@
 namespace v2r {
 namespace {
 
-// Builds our tree straight from the parser's events: unlike the library's own node it sees duplicates, anchors and tags.
-// The origin of a map's value is where its key stands.
+// Builds our tree straight from the parser's events: unlike the library's own node it sees
+// duplicates, anchors and tags. The origin of a map's value is where its key stands.
 class TreeBuilder : public YAML::EventHandler {
  public:
   explicit TreeBuilder(std::string source) : source_(std::move(source)) {}
@@ -82,7 +82,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (anchor != 0) Fail(mark, "anchors (&name) are not supported; use ${key.path}");
   }
   void RefuseTag(const YAML::Mark& mark, const std::string& tag) const {
-    if (!tag.empty() && tag != "?" && tag != "!") Fail(mark, "the tag '" + tag + "' is not supported");
+    if (!tag.empty() && tag != "?" && tag != "!")
+      Fail(mark, "the tag '" + tag + "' is not supported");
   }
   bool ExpectsKey() const {
     return !frames_.empty() && frames_.back().is_map && !frames_.back().has_key;
@@ -95,8 +96,8 @@ class TreeBuilder : public YAML::EventHandler {
     Frame& frame = frames_.back();
     if (key == "<<") Fail(mark, "merge keys (<<) are not supported; use the `defaults:` list");
     if (const ConfigNode* first = frame.map.Find(key); first != nullptr) {
-      Fail(mark, fmt::format("the key '{}' stands twice, first at {}", key,
-                             first->origin().ToString()));
+      Fail(mark,
+           fmt::format("the key '{}' stands twice, first at {}", key, first->origin().ToString()));
     }
     frame.has_key = true;
     frame.key = key;

@@ -9,7 +9,8 @@ namespace v2r {
 namespace {
 
 constexpr const char* kSyntax =
-    "write key=value to set a value or to select a group, +key=value to add a key, ~key to delete one";
+    "write key=value to set a value or to select a group, +key=value to add a key, ~key to delete "
+    "one";
 
 // Splits at the commas that are outside of brackets and quotes.
 std::vector<std::string> SplitTopLevel(const std::string& text, const std::string& word) {

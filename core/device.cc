@@ -27,7 +27,8 @@ fs::path TorchFolder() {
 }
 
 // Opens the CUDA half of LibTorch; returns the reason why it cannot be used, "" when it can.
-// It must be opened before anything asks torch about CUDA: torch remembers the answer of its first look.
+// It must be opened before anything asks torch about CUDA: torch remembers the answer of its first
+// look.
 std::string OpenCuda() {
   std::error_code error;
   if (!fs::exists("/dev/nvidiactl", error) && !fs::exists("/dev/nvidia0", error)) {

@@ -70,7 +70,8 @@ int WriteAndSync(const fs::path& path, std::string_view bytes, bool simulate_ful
   return file.Close() == 0 ? 0 : errno;
 }
 
-// So that the new name survives a power cut. Some file systems have no such thing as syncing a directory.
+// So that the new name survives a power cut. Some file systems have no such thing as syncing a
+// directory.
 int SyncDirectory(const fs::path& path) {
   Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0) return errno;
@@ -82,8 +83,7 @@ int SyncDirectory(const fs::path& path) {
 
 void WriteFileAtomic(const fs::path& path, std::string_view bytes) {
   static std::atomic<uint64_t> counter{0};
-  const fs::path beside =
-      path.string() + fmt::format(".tmp.{}.{}", getpid(), counter.fetch_add(1));
+  const fs::path beside = path.string() + fmt::format(".tmp.{}.{}", getpid(), counter.fetch_add(1));
   int code = WriteAndSync(beside, bytes, DiskFullSimulated(path));
   if (code == 0 && rename(beside.c_str(), path.c_str()) != 0) code = errno;
   if (code != 0) {

@@ -30,7 +30,7 @@ LogState& State() {
 spdlog::level::level_enum LevelFromEnvironment() {
   const char* text = std::getenv("V2R_LOG");
   if (text == nullptr || *text == '\0') return spdlog::level::info;
-  const std::vector<std::string> names = {"trace", "debug", "info", "warn",
+  const std::vector<std::string> names = {"trace", "debug",    "info", "warn",
                                           "error", "critical", "off"};
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == text) return static_cast<spdlog::level::level_enum>(i);

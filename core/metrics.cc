@@ -14,7 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The complete lines of a file that is to be continued; a last line without its end was cut by a crash and is dropped.
+// The complete lines of a file that is to be continued; a last line without its end was cut by a
+// crash and is dropped.
 std::string CompleteLines(const fs::path& path) {
   std::string text = fs::exists(path) ? ReadFile(path) : "";
   const size_t end = text.rfind('\n');

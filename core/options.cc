@@ -51,7 +51,8 @@ bool ParseDouble(std::string_view text, double& out) {
     out = NAN;
     return true;
   }
-  if (digits.empty() || !(std::isdigit(static_cast<unsigned char>(digits[0])) || digits[0] == '.')) {
+  if (digits.empty() ||
+      !(std::isdigit(static_cast<unsigned char>(digits[0])) || digits[0] == '.')) {
     return false;
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -65,7 +66,8 @@ bool ParseInt(std::string_view text, int64_t& out) {
   if (error == std::errc() && end == text.data() + text.size()) return true;
   constexpr double kExact = 9007199254740992.0;  // 2^53
   double number = 0;
-  if (text.find_first_of("eE") == std::string_view::npos || !ParseDouble(text, number)) return false;
+  if (text.find_first_of("eE") == std::string_view::npos || !ParseDouble(text, number))
+    return false;
   if (number != std::floor(number) || std::fabs(number) > kExact) return false;
   out = static_cast<int64_t>(number);
   return true;
@@ -82,11 +84,13 @@ void RequireRange(const ConfigNode& node, const std::string& path, const Constra
 
 void RequireChoice(const ConfigNode& node, const std::string& path, const Constraint& c,
                    const std::string& value) {
-  if (c.choices.empty() || std::find(c.choices.begin(), c.choices.end(), value) != c.choices.end()) {
+  if (c.choices.empty() ||
+      std::find(c.choices.begin(), c.choices.end(), value) != c.choices.end()) {
     return;
   }
-  Fail(node, path, fmt::format("should be {}, is '{}'{}", internal::ConstraintText(c), value,
-                               DidYouMean(value, c.choices)));
+  Fail(node, path,
+       fmt::format("should be {}, is '{}'{}", internal::ConstraintText(c), value,
+                   DidYouMean(value, c.choices)));
 }
 
 template <typename T>

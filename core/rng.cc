@@ -14,7 +14,8 @@ namespace {
 
 using Philox = r123::Philox4x32;
 
-// Forks use another key schedule than the stream itself, so that no fork equals a block of its parent.
+// Forks use another key schedule than the stream itself, so that no fork equals a block of its
+// parent.
 constexpr uint64_t kForkTweak = 0x9E3779B97F4A7C15ull;
 
 uint32_t Low(uint64_t x) { return static_cast<uint32_t>(x); }
@@ -74,7 +75,8 @@ double Rng::Normal() {
   return radius * std::cos(2.0 * std::numbers::pi * Uniform());
 }
 
-// Multiplication with rejection: Lemire, "Fast random integer generation in an interval", 2019, algorithm 5.
+// Multiplication with rejection: Lemire, "Fast random integer generation in an interval", 2019,
+// algorithm 5.
 uint64_t Rng::Below(uint64_t n) {
   V2R_CHECK(n > 0, "Below(0)");
   using Wide = unsigned __int128;

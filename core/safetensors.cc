@@ -62,7 +62,8 @@ std::string Quote(const std::string& text) {
   }
 }
 
-// Parses the header; a key that stands twice is an error, which the JSON library alone would let pass.
+// Parses the header; a key that stands twice is an error, which the JSON library alone would let
+// pass.
 Json ParseHeader(std::string_view text, const std::string& file) {
   std::vector<std::set<std::string>> keys;
   std::string repeated;
@@ -203,8 +204,10 @@ SafetensorsFile ReadSafetensors(const fs::path& path) {
   std::memcpy(&header_size, bytes.data(), sizeof(header_size));
   const uint64_t rest = bytes.size() - sizeof(header_size);
   if (header_size > kMaxHeader || header_size > rest) {
-    ThrowUser("{}: is no safetensors file or was cut off: its header should have {} bytes, {} are "
-              "there", file, header_size, rest);
+    ThrowUser(
+        "{}: is no safetensors file or was cut off: its header should have {} bytes, {} are "
+        "there",
+        file, header_size, rest);
   }
   const std::string_view all(bytes);
   const Json header = ParseHeader(all.substr(sizeof(header_size), header_size), file);

@@ -16,11 +16,11 @@ struct TypePair {
   DType dtype;
   torch::ScalarType scalar;
 };
-constexpr TypePair kTypes[] = {{DType::kBool, torch::kBool},      {DType::kU8, torch::kUInt8},
-                               {DType::kI8, torch::kInt8},        {DType::kI16, torch::kInt16},
-                               {DType::kI32, torch::kInt32},      {DType::kI64, torch::kInt64},
-                               {DType::kF16, torch::kFloat16},    {DType::kBF16, torch::kBFloat16},
-                               {DType::kF32, torch::kFloat32},    {DType::kF64, torch::kFloat64}};
+constexpr TypePair kTypes[] = {{DType::kBool, torch::kBool},   {DType::kU8, torch::kUInt8},
+                               {DType::kI8, torch::kInt8},     {DType::kI16, torch::kInt16},
+                               {DType::kI32, torch::kInt32},   {DType::kI64, torch::kInt64},
+                               {DType::kF16, torch::kFloat16}, {DType::kBF16, torch::kBFloat16},
+                               {DType::kF32, torch::kFloat32}, {DType::kF64, torch::kFloat64}};
 
 std::string ShapeText(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 

@@ -18,11 +18,13 @@ class ComposeTest : public testing::Test {
     folder_.Write("c/agent/ppo_slow.yaml", "defaults: [ppo]\nlr: 1e-4\n");
     folder_.Write("c/encoder/nature.yaml", "arch: nature\npath: ''\n");
     folder_.Write("c/encoder/resnet18.yaml", "arch: resnet18\n");
-    folder_.Write("c/pretrain/tcn.yaml", "defaults:\n  - encoder: nature\n  - head: mlp\nmargin: 1\n");
+    folder_.Write("c/pretrain/tcn.yaml",
+                  "defaults:\n  - encoder: nature\n  - head: mlp\nmargin: 1\n");
     folder_.Write("c/pretrain/head/mlp.yaml", "kind: mlp\n");
     folder_.Write("c/pretrain/head/linear.yaml", "kind: linear\n");
-    folder_.Write("c/experiment/quick.yaml",
-                  "defaults:\n  - env: push\n  - agent: ppo_slow\nseed: 7\nagent: {num_steps: 5}\n");
+    folder_.Write(
+        "c/experiment/quick.yaml",
+        "defaults:\n  - env: push\n  - agent: ppo_slow\nseed: 7\nagent: {num_steps: 5}\n");
     folder_.Write("c/experiment/quicker.yaml",
                   "defaults: [quick, {agent: ppo}]\nagent: {num_steps: 2}\n");
   }
@@ -113,8 +115,9 @@ TEST_F(ComposeTest, FilesAreSetAsThePathOfTheGroup) {
   EXPECT_EQ(Get(absent, "encoder.arch"), "nature");
   const std::string existing = folder_.Write("some_folder/x", "").parent_path().string();
   EXPECT_EQ(Get(Compose({"encoder=" + existing}), "encoder.path"), existing);
-  EXPECT_EQ(Get(Compose({"pretrain=tcn", "pretrain.encoder=b.safetensors"}), "pretrain.encoder.path"),
-            "b.safetensors");
+  EXPECT_EQ(
+      Get(Compose({"pretrain=tcn", "pretrain.encoder=b.safetensors"}), "pretrain.encoder.path"),
+      "b.safetensors");
 }
 
 TEST_F(ComposeTest, ExperimentSelectsAndSetsBelowTheCommandLine) {
@@ -173,7 +176,8 @@ TEST_F(ComposeTest, BadDefaultsAreErrorsWithTheirPlace) {
     folder_.Write("c/bad.yaml", text);
     return Message({}, "bad");
   };
-  EXPECT_THAT(message("defaults:\n  - env: raech\n"), HasSubstr("bad.yaml:2:5: there is no option"));
+  EXPECT_THAT(message("defaults:\n  - env: raech\n"),
+              HasSubstr("bad.yaml:2:5: there is no option"));
   EXPECT_THAT(message("defaults:\n  - env: raech\n"), HasSubstr("did you mean 'reach'?"));
   EXPECT_THAT(message("defaults: reach\n"), HasSubstr("is a list of"));
   EXPECT_THAT(message("defaults: [[a]]\n"), HasSubstr("is a list of"));

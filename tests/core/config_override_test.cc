@@ -32,8 +32,9 @@ TEST(ParseOverrideTest, ExplainsTheSyntax) {
 
 TEST(ExpandSweepTest, ProductOverKeysLastFastest) {
   EXPECT_EQ(ExpandSweep({"a=1,2", "b=x"}), (std::vector<Words>{{"a=1", "b=x"}, {"a=2", "b=x"}}));
-  EXPECT_EQ(ExpandSweep({"a=1,2", "+b=x,y"}),
-            (std::vector<Words>{{"a=1", "+b=x"}, {"a=1", "+b=y"}, {"a=2", "+b=x"}, {"a=2", "+b=y"}}));
+  EXPECT_EQ(
+      ExpandSweep({"a=1,2", "+b=x,y"}),
+      (std::vector<Words>{{"a=1", "+b=x"}, {"a=1", "+b=y"}, {"a=2", "+b=x"}, {"a=2", "+b=y"}}));
   EXPECT_EQ(ExpandSweep({}), (std::vector<Words>{{}}));
   EXPECT_EQ(ExpandSweep({"~a"}), (std::vector<Words>{{"~a"}}));
 }

@@ -15,7 +15,8 @@ std::string TextAt(const ConfigNode& root, const std::string& path) {
 }
 
 TEST(ParseYamlTest, KeepsKindsOrderAndPlaces) {
-  const ConfigNode root = ParseYaml("b: 1\na:\n  list: [x, \"64\", 3]\n  none:\n  empty: ''\n", "f.yaml");
+  const ConfigNode root =
+      ParseYaml("b: 1\na:\n  list: [x, \"64\", 3]\n  none:\n  empty: ''\n", "f.yaml");
   ASSERT_TRUE(root.is_map());
   EXPECT_EQ(root.entries()[0].first, "b");
   EXPECT_EQ(root.entries()[1].first, "a");
@@ -76,10 +77,10 @@ TEST(ConfigNodeTest, PathsSetEraseAndMerge) {
 
 TEST(ConfigNodeTest, YamlRoundTripKeepsTextsAndTheirQuotes) {
   const std::vector<std::string> texts = {
-      "",      "64",   "1e-3",  "true", "null",  "~",       "no",        "a b",      " lead",
-      "x: y",  "# c",  "a #b",  "-",    "- a",   "[1]",     "a,b",       "{k: v}",   "*x",
-      "&x",    "'q'",  "\"q\"", "a\nb", "\ttab", "C:\\dir", "${a.b}",    "caf\xC3\xA9", "end:",
-      "\x01z", "@at",  "%p",    "?",    "!t",    ">",       "runs/a.st", "inf",      ".nan"};
+      "",      "64",  "1e-3",  "true", "null",  "~",       "no",        "a b",         " lead",
+      "x: y",  "# c", "a #b",  "-",    "- a",   "[1]",     "a,b",       "{k: v}",      "*x",
+      "&x",    "'q'", "\"q\"", "a\nb", "\ttab", "C:\\dir", "${a.b}",    "caf\xC3\xA9", "end:",
+      "\x01z", "@at", "%p",    "?",    "!t",    ">",       "runs/a.st", "inf",         ".nan"};
   for (const auto& text : texts) {
     ConfigNode root = ConfigNode::Map({});
     root.Set("k", ConfigNode::Scalar(text, {}, true));

@@ -1,4 +1,5 @@
-// What the tests of core share: a folder that cleans up after itself and the text of an expected UserError.
+// What the tests of core share: a folder that cleans up after itself and the text of an expected
+// UserError.
 #pragma once
 
 #include <gmock/gmock.h>

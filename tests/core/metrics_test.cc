@@ -62,7 +62,8 @@ TEST(CsvSinkTest, AppendContinuesWithTheOldColumns) {
 TEST(CsvSinkTest, StartsFreshAndRefusesForeignTables) {
   const TempFolder folder;
   const auto path = folder.Write("p.csv", "time,a\n1,2\n");
-  EXPECT_THAT(UserErrorOf([&] { MakeCsvSink(path, true); }), testing::HasSubstr("'time', not 'step'"));
+  EXPECT_THAT(UserErrorOf([&] { MakeCsvSink(path, true); }),
+              testing::HasSubstr("'time', not 'step'"));
   MakeCsvSink(path, false)->Write(1, {{"z", 1}});
   EXPECT_EQ(ReadFile(path), "step,z\n1,1\n");
   EXPECT_THROW(MakeCsvSink(folder / "no/such.csv", false), UserError);

@@ -51,10 +51,10 @@ const std::vector<Case>& Cases() {
        [](auto params) {
          return std::make_unique<torch::optim::SGD>(params, torch::optim::SGDOptions(1e-2));
        }},
-      {"SgdMomentum",
-       [](auto params) {
+      {"SgdMomentum", [](auto params) {
          return std::make_unique<torch::optim::SGD>(
-             params, torch::optim::SGDOptions(1e-2).momentum(0.9).nesterov(true).weight_decay(1e-3));
+             params,
+             torch::optim::SGDOptions(1e-2).momentum(0.9).nesterov(true).weight_decay(1e-3));
        }}};
   return cases;
 }
@@ -84,7 +84,8 @@ TEST_P(OptimizerStateTest, ContinuesBitExactlyThroughAFile) {
   const auto optimizer = GetParam().make(straight);
   Train(*optimizer, straight, 0, 5);
   // A rate that a schedule has changed belongs to the state.
-  for (auto& group : optimizer->param_groups()) group.options().set_lr(group.options().get_lr() / 2);
+  for (auto& group : optimizer->param_groups())
+    group.options().set_lr(group.options().get_lr() / 2);
   WriteSafetensors(folder / "optim", SaveOptimizer(*optimizer), {});
 
   const auto resumed = MakeParams();
@@ -97,7 +98,8 @@ TEST_P(OptimizerStateTest, ContinuesBitExactlyThroughAFile) {
   LoadOptimizer(*other, ReadSafetensors(folder / "optim").tensors, "checkpoint");
   Train(*optimizer, straight, 5, 10);
   Train(*other, resumed, 5, 10);
-  for (size_t i = 0; i < resumed.size(); ++i) EXPECT_TRUE(torch::equal(resumed[i], straight[i])) << i;
+  for (size_t i = 0; i < resumed.size(); ++i)
+    EXPECT_TRUE(torch::equal(resumed[i], straight[i])) << i;
   EXPECT_FALSE(torch::equal(straight[0], MakeParams()[0]));
 
   const StateDict a = SaveOptimizer(*optimizer), b = SaveOptimizer(*other);

@@ -74,15 +74,17 @@ TEST(OptionsTest, NumbersInTheirManySpellings) {
   EXPECT_EQ(Read("scales: [-1.5, +2, 1E3, .inf, -.inf, 0]").scales,
             (std::vector<double>{-1.5, 2, 1000, INFINITY, -INFINITY, 0}));
   EXPECT_TRUE(std::isnan(Read("scales: [.nan]").scales[0]));
-  for (const char* text : {"1.5", "1.0", "ten", "0x10", "1e-3", "1e30", "1_000", "true", "9223372036854775808",
-                           "\"64\"", "[1]", "{a: 1}", ""}) {
-    EXPECT_THAT(Message(std::string("steps: ") + text), HasSubstr("should be a whole number")) << text;
+  for (const char* text : {"1.5", "1.0", "ten", "0x10", "1e-3", "1e30", "1_000", "true",
+                           "9223372036854775808", "\"64\"", "[1]", "{a: 1}", ""}) {
+    EXPECT_THAT(Message(std::string("steps: ") + text), HasSubstr("should be a whole number"))
+        << text;
   }
   for (const char* text : {"one", "1.5x", "true", "--1", "'1'", "nanometre", "1e999"}) {
     EXPECT_THAT(Message(std::string("gamma: ") + text), HasSubstr("should be a number")) << text;
   }
   for (const char* text : {"yes", "1", "on", "'true'", "[true]"}) {
-    EXPECT_THAT(Message(std::string("flag: ") + text), HasSubstr("should be true or false")) << text;
+    EXPECT_THAT(Message(std::string("flag: ") + text), HasSubstr("should be true or false"))
+        << text;
   }
 }
 
@@ -91,7 +93,8 @@ TEST(OptionsTest, ErrorsSayWhereAndWhat) {
             "f.yaml:2:9: agent.optim.lr should be a number, is 'fast'");
   EXPECT_THAT(Message("sped: 1\n"), HasSubstr("f.yaml:1:1: unknown key 'agent.sped'"));
   EXPECT_THAT(Message("step: 1\n"), HasSubstr("did you mean 'steps'?"));
-  EXPECT_THAT(Message("optim: {rl: 1}\n"), HasSubstr("unknown key 'agent.optim.rl', did you mean 'lr'?"));
+  EXPECT_THAT(Message("optim: {rl: 1}\n"),
+              HasSubstr("unknown key 'agent.optim.rl', did you mean 'lr'?"));
   EXPECT_THAT(Message("optim: 3\n"), HasSubstr("agent.optim should be a section"));
   EXPECT_THAT(Message("[1]\n"), HasSubstr("agent should be a section"));
   EXPECT_THAT(Message("name: [a]\n"), HasSubstr("should be a text, is a list"));

@@ -18,10 +18,10 @@ std::string Container(const std::string& header, const std::string& data) {
   return bytes + header + data;
 }
 
-std::string Entry(const std::string& name, const std::string& dtype, const std::string& shape, int begin,
-                  int end) {
-  return fmt::format(R"("{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", name, dtype, shape,
-                     begin, end);
+std::string Entry(const std::string& name, const std::string& dtype, const std::string& shape,
+                  int begin, int end) {
+  return fmt::format(R"("{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", name, dtype,
+                     shape, begin, end);
 }
 
 class SafetensorsTest : public testing::Test {
@@ -88,9 +88,9 @@ TEST_F(SafetensorsTest, DataIsAlignedAndTheSameEveryTime) {
 }
 
 TEST_F(SafetensorsTest, ReadsAFileWrittenByHand) {
-  const auto path = folder_.Write(
-      "x", Container("{" + Entry("t", "I32", "[2]", 0, 8) + ",\"__metadata__\":{\"format\":\"pt\"}}  ",
-                     std::string("\1\0\0\0\xFF\xFF\xFF\xFF", 8)));
+  const auto path = folder_.Write("x", Container("{" + Entry("t", "I32", "[2]", 0, 8) +
+                                                     ",\"__metadata__\":{\"format\":\"pt\"}}  ",
+                                                 std::string("\1\0\0\0\xFF\xFF\xFF\xFF", 8)));
   const SafetensorsFile file = ReadSafetensors(path);
   const auto values = file.tensors.at("t").as<int32_t>();
   EXPECT_EQ(std::vector<int32_t>(values.begin(), values.end()), (std::vector<int32_t>{1, -1}));
@@ -115,13 +115,15 @@ TEST_F(SafetensorsTest, DamagedHeadersAreRefused) {
               HasSubstr("has 8 bytes, its shape and type need 12"));
   EXPECT_THAT(Refusal(Container("{" + Entry("t", "F32", "[-2]", 0, 8) + "}", eight)),
               HasSubstr("not a size"));
-  EXPECT_THAT(Refusal(Container("{" + Entry("t", "F32", "[4294967296,4294967296,4]", 0, 8) + "}", eight)),
-              HasSubstr("need more"));
+  EXPECT_THAT(
+      Refusal(Container("{" + Entry("t", "F32", "[4294967296,4294967296,4]", 0, 8) + "}", eight)),
+      HasSubstr("need more"));
   EXPECT_THAT(Refusal(Container("{" + Entry("t", "F32", "[2]", 8, 0) + "}", eight)),
               HasSubstr("backwards"));
   EXPECT_THAT(Refusal(Container("{" + Entry("t", "F32", "[4]", 0, 16) + "}", eight)),
               HasSubstr("was the file cut off?"));
-  EXPECT_THAT(Refusal(Container(R"({"t":{"dtype":"F32","shape":[2]}})", eight)), HasSubstr("missing"));
+  EXPECT_THAT(Refusal(Container(R"({"t":{"dtype":"F32","shape":[2]}})", eight)),
+              HasSubstr("missing"));
   EXPECT_THAT(Refusal(Container(R"({"t":{"dtype":4,"shape":[2],"data_offsets":[0,8]}})", eight)),
               HasSubstr("dtype"));
   EXPECT_THAT(Refusal(Container(R"({"t":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})", eight)),
@@ -129,22 +131,27 @@ TEST_F(SafetensorsTest, DamagedHeadersAreRefused) {
   EXPECT_THAT(Refusal(Container(R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", eight)),
               HasSubstr("data_offsets"));
   EXPECT_THAT(Refusal(Container(R"({"t":7})", "")), HasSubstr("missing"));
-  EXPECT_THAT(Refusal(Container(R"({"__metadata__":{"k":1}})", "")), HasSubstr("'k' is not a string"));
+  EXPECT_THAT(Refusal(Container(R"({"__metadata__":{"k":1}})", "")),
+              HasSubstr("'k' is not a string"));
   EXPECT_THAT(Refusal(Container(R"({"__metadata__":[]})", "")), HasSubstr("not a map"));
-  EXPECT_THAT(Refusal(Container("{" + Entry("t", "F32", "[1]", 0, 4) + "," +
-                                    Entry("t", "F32", "[1]", 4, 8) + "}", eight)),
+  EXPECT_THAT(Refusal(Container(
+                  "{" + Entry("t", "F32", "[1]", 0, 4) + "," + Entry("t", "F32", "[1]", 4, 8) + "}",
+                  eight)),
               HasSubstr("'t' stands twice"));
 }
 
 TEST_F(SafetensorsTest, OverlapsAndGapsAreRefused) {
   const std::string data(12, '\0');
   EXPECT_THAT(Refusal(Container("{" + Entry("a", "F32", "[2]", 0, 8) + "," +
-                                    Entry("b", "F32", "[2]", 4, 12) + "}", data)),
+                                    Entry("b", "F32", "[2]", 4, 12) + "}",
+                                data)),
               HasSubstr("overlapping"));
   EXPECT_THAT(Refusal(Container("{" + Entry("a", "F32", "[1]", 0, 4) + "," +
-                                    Entry("b", "F32", "[1]", 8, 12) + "}", data)),
+                                    Entry("b", "F32", "[1]", 8, 12) + "}",
+                                data)),
               HasSubstr("gap"));
-  EXPECT_THAT(Refusal(Container("{" + Entry("a", "F32", "[2]", 4, 12) + "}", data)), HasSubstr("gap"));
+  EXPECT_THAT(Refusal(Container("{" + Entry("a", "F32", "[2]", 4, 12) + "}", data)),
+              HasSubstr("gap"));
 }
 
 TEST_F(SafetensorsTest, AFullDiskLeavesTheOldFile) {
@@ -169,8 +176,9 @@ TEST(StateDictTest, MergeUnderRequire) {
   EXPECT_EQ(RequireScalar<int64_t>(agent, "optim.0.step", "t"), 3);
   EXPECT_EQ(UserErrorOf([&] { Require(agent, "rgn", "checkpoint a"); }),
             "checkpoint a: 'rgn' is missing, did you mean 'rng'? (it has 2 entries)");
-  EXPECT_THROW(RequireScalar<int64_t>({{"v", Blob::Of<int64_t>(std::vector<int64_t>{1, 2})}}, "v", "t"),
-               UserError);
+  EXPECT_THROW(
+      RequireScalar<int64_t>({{"v", Blob::Of<int64_t>(std::vector<int64_t>{1, 2})}}, "v", "t"),
+      UserError);
   EXPECT_THROW(agent.at("rng").as<float>(), Error);
   EXPECT_THROW(Blob::Of<float>(std::vector<float>{1, 2}, {3}), Error);
 }

@@ -8,9 +8,9 @@ namespace {
 using testing::HasSubstr;
 
 TEST(TensorFileTest, BlobsKeepTypeShapeAndBits) {
-  for (const auto type : {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32,
-                          torch::kInt64, torch::kFloat16, torch::kBFloat16, torch::kFloat32,
-                          torch::kFloat64}) {
+  for (const auto type :
+       {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64,
+        torch::kFloat16, torch::kBFloat16, torch::kFloat32, torch::kFloat64}) {
     const torch::Tensor tensor = torch::arange(-3, 3).reshape({2, 3}).to(type);
     const torch::Tensor back = ToTensor(ToBlob(tensor));
     EXPECT_EQ(back.scalar_type(), tensor.scalar_type());
@@ -33,8 +33,8 @@ TEST(TensorFileTest, TensorsOwnTheirMemory) {
 struct Net : torch::nn::Module {
   explicit Net(int64_t width = 4) {
     first = register_module("first", torch::nn::Linear(3, width));
-    plain = register_module(
-        "plain", torch::nn::Linear(torch::nn::LinearOptions(width, 2).bias(false)));
+    plain =
+        register_module("plain", torch::nn::Linear(torch::nn::LinearOptions(width, 2).bias(false)));
     norm = register_module("norm", torch::nn::BatchNorm1d(width));
   }
   torch::nn::Linear first{nullptr}, plain{nullptr};

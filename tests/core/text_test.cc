@@ -6,7 +6,8 @@
 namespace v2r {
 namespace {
 
-const std::vector<std::string> kNames = {"gamma", "gae_lambda", "learning_rate", "resnet18", "push"};
+const std::vector<std::string> kNames = {"gamma", "gae_lambda", "learning_rate", "resnet18",
+                                         "push"};
 
 TEST(TextTest, NearestNameFindsTypos) {
   EXPECT_EQ(NearestName("gama", kNames), "gamma");
