@@ -1,6 +1,7 @@
 // Rewards by name, and the environment decorator that puts one inside a vector environment.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,7 +57,7 @@ struct RewardOptions {
   std::string name = "ranking";
   std::string distance = "encoder";
   std::string form = "negative";
-  double form_gamma = 0.97;
+  double form_gamma = 1.0;
   double scale = 1.0;
   bool demo_scale = true;
   std::string head = "rank";
@@ -72,11 +73,11 @@ struct RewardOptions {
   void Fields(V& v) {
     v("name", name, "reward model, see `v2r list rewards`");
     v("distance", distance, "goal_distance: the encoder's own metric, or a chosen one", OneOf({"encoder", "l2", "cosine"}));
-    v("form", form, "goal_distance: -d, log, exp, squared, or a difference of potentials",
+    v("form", form, "goal_distance: -d, -log(1+10d), exp(-d), -d^2, gamma*Phi'-Phi, .1*Phi' + (Phi'-Phi)",
       OneOf({"negative", "log", "exp", "squared", "difference", "mixed"}));
-    v("form_gamma", form_gamma, "goal_distance: discount of the potential in form=difference and mixed", InRange(0, 1));
+    v("form_gamma", form_gamma, "goal_distance: discount of the later potential in form=difference", InRange(0, 1));
     v("scale", scale, "multiplies the reward", AtLeast(0));
-    v("demo_scale", demo_scale, "divide distances by the demonstrations' mean start-goal distance");
+    v("demo_scale", demo_scale, "the demonstrations' mean start-goal distance (ranking: progress) becomes 1");
     v("head", head, "ranking: named head of the encoder file");
     v("dtype", dtype, "of the encoder's convolutions", OneOf({"float32", "bfloat16"}));
     v("timing", timing, "deferred: one batched computation a rollout; immediate: every step", OneOf({"deferred", "immediate"}));
@@ -88,15 +89,26 @@ struct RewardOptions {
   }
 };
 
-std::vector<std::string> RewardNames();  // true, random_constant..., goal_distance, ranking, pixel_l2
+std::vector<std::string> RewardNames();  // goal_distance, pixel_l2, ranking, true
 std::string RewardDoc(const std::string& name);
 
+// UserError naming the key when options contradict each other (a goal for a reward that has none, an online part with immediate
+// rewards, ...). Every function below calls it.
+void CheckRewardOptions(const RewardOptions& options);
+// The encoder a reward reads, loaded with options.dtype. `path` empty: pixel_l2 gets the shrunk picture itself, `true` null;
+// UserError naming what is missing for the others.
+std::shared_ptr<const Encoder> MakeRewardEncoder(const RewardOptions& options, const std::filesystem::path& path,
+                                                 const torch::Device& device);
 // `encoder` may be null only for rewards that need none (true, pixel_l2); UserError names what is missing.
 std::unique_ptr<RewardModel> MakeRewardModel(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
                                              const torch::Device& device);
-// Embeds demonstrations by label. Frames may be of any size.
+// Embeds demonstrations by label (good, near_miss, random). Frames may be of any size. Empty for `true`. UserError when no clip is
+// labelled good. A null `encoder` as in MakeRewardModel.
 DemoFeatures EmbedDemos(const RewardOptions& options, const Encoder* encoder, const ClipSet& clips);
-// The env whose `reward` is learned. `reward` must be calibrated. `seed` feeds the online parts.
+// The env whose `reward` is learned. `reward` must be calibrated. `seed` feeds the online parts. A null `encoder` as in
+// MakeRewardModel. UserError: an env without pictures, goal.kind=env with an env that draws no goal picture, an env whose reward is
+// learned already.
+// The rows of a rollout are the steps since the last FinishRollout; a Reset() in between ends an episode and drops nothing.
 std::unique_ptr<VectorEnv> MakeLearnedRewardEnv(std::unique_ptr<VectorEnv> env, std::shared_ptr<const Encoder> encoder,
                                                 std::unique_ptr<RewardModel> reward, const RewardOptions& options,
                                                 uint64_t seed);

@@ -1,0 +1,109 @@
+#include "reward/goal_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+#include "core/tensor_file.h"
+
+namespace v2r {
+namespace {
+
+constexpr double kTiny = 1e-9;
+
+// The first (or last) `count` frames of every demonstration: [G, D].
+torch::Tensor Ends(const std::vector<torch::Tensor>& demos, int64_t count, bool first) {
+  std::vector<torch::Tensor> rows;
+  for (const auto& demo : demos) {
+    const int64_t n = std::min(count, demo.size(0));
+    rows.push_back(demo.narrow(0, first ? 0 : demo.size(0) - n, n));
+  }
+  return torch::cat(rows);
+}
+
+// One goal after the other: [.., G, D] at once would not fit for long embeddings.
+torch::Tensor ToNearest(const DistanceFn& distance, const torch::Tensor& z,
+                        const torch::Tensor& goals) {
+  torch::Tensor nearest = distance(z, goals[0]);
+  for (int64_t i = 1; i < goals.size(0); ++i) {
+    nearest = torch::minimum(nearest, distance(z, goals[i]));
+  }
+  return nearest;
+}
+
+double Mean(const torch::Tensor& values) { return values.mean().item<double>(); }
+
+}  // namespace
+
+GoalSpread MeasureGoalSpread(const GoalOptions& options, const DistanceFn& distance,
+                             const std::vector<torch::Tensor>& demos) {
+  V2R_CHECK(!demos.empty());
+  const torch::NoGradGuard no_grad;
+  const auto ends = Ends(demos, options.last_frames, /*first=*/false);
+  const auto starts = Ends(demos, 1, /*first=*/true);
+  const auto mean = ends.mean(0);
+  GoalSpread result;
+  result.spread = Mean(distance(ends, mean));
+  if (options.kind == "mean") {
+    result.start_distance = Mean(distance(starts, mean));
+  } else if (options.kind == "nearest") {
+    result.start_distance = Mean(ToNearest(distance, starts, ends));
+  } else {
+    result.start_distance = Mean(distance(starts, Ends(demos, 1, /*first=*/false)));
+  }
+  return result;
+}
+
+GoalSet::GoalSet(const GoalOptions& options, DistanceFn distance)
+    : options_(options), distance_(std::move(distance)) {}
+
+void GoalSet::Fit(const std::vector<torch::Tensor>& demos, bool wrong) {
+  const torch::NoGradGuard no_grad;
+  const GoalSpread spread = MeasureGoalSpread(options_, distance_, demos);
+  if (spread.start_distance < kTiny) {
+    ThrowUser(
+        "the demonstrations' first and last frames are {:.3g} apart in the embedding: they look the same to this encoder (a "
+        "collapsed encoder, or clips that begin at the goal)",
+        spread.start_distance);
+  }
+  if (options_.kind == "mean" && !wrong &&
+      spread.spread > options_.max_spread * spread.start_distance) {
+    ThrowUser(
+        "the demonstrations' goals do not look alike: goal spread {:.4g}, start-goal distance {:.4g}, ratio {:.2f} > "
+        "goal.max_spread {:.2f}. Their mean is no goal: set goal.kind=nearest",
+        spread.spread, spread.start_distance, spread.ratio(), options_.max_spread);
+  }
+  spread_ = spread;
+  per_episode_ = options_.kind == "env" && !wrong;
+  goals_ = torch::Tensor();
+  if (per_episode_) return;
+  const auto ends = Ends(demos, options_.last_frames, wrong);
+  goals_ = (options_.kind == "nearest" ? ends : ends.mean(0, /*keepdim=*/true)).clone();
+}
+
+torch::Tensor GoalSet::Distance(const torch::Tensor& z, const torch::Tensor& goal) const {
+  if (per_episode_) {
+    V2R_CHECK(goal.defined(), "the goal picture of the episode was not embedded");
+    return distance_(z, goal);
+  }
+  V2R_CHECK(goals_.defined(), "Fit() the goals first");
+  return ToNearest(distance_, z, goals_);
+}
+
+void GoalSet::SaveState(StateDict& state) const {
+  state["per_episode"] = Blob::Scalar<uint8_t>(per_episode_);
+  state["spread"] = Blob::Scalar(spread_.spread);
+  state["start_distance"] = Blob::Scalar(spread_.start_distance);
+  if (goals_.defined()) state["goals"] = ToBlob(goals_);
+}
+
+void GoalSet::LoadState(const StateDict& state, const torch::Device& device) {
+  const std::string what = "checkpoint of the goals";
+  per_episode_ = RequireScalar<uint8_t>(state, "per_episode", what) != 0;
+  spread_.spread = RequireScalar<double>(state, "spread", what);
+  spread_.start_distance = RequireScalar<double>(state, "start_distance", what);
+  goals_ = torch::Tensor();
+  if (!per_episode_) goals_ = ToTensor(Require(state, "goals", what)).to(device);
+}
+
+}  // namespace v2r
