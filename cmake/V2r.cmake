@@ -54,7 +54,7 @@ function(v2r_test name)
     set(ARG_LABELS unit)
   endif()
   # One variable and one label only: gtest_discover_tests takes a list in a property apart.
-  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
     PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300
     ENVIRONMENT "V2R_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
 endfunction()

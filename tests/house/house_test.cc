@@ -109,6 +109,10 @@ TEST(HouseIncludes, KnownViolationsAreRecognised) {
             "models/vit.cc:1: <c10/cuda/CUDAStream.h> belongs to no library of the table");
   EXPECT_EQ(Violation("learn/knn.cc", "#include <unheard_of/index.h>"),
             "learn/knn.cc:1: <unheard_of/index.h> belongs to no library of the table");
+  EXPECT_EQ(Violation("reward/scale.h", "#include <nlohmann/json.hpp>"),
+            "reward/scale.h:1: a header of reward may not see nlohmann-json (nlohmann/json.hpp)");
+  EXPECT_EQ(Violation("learn/knn.cc", "#include <spdlog/spdlog.h>"),
+            "learn/knn.cc:1: learn may not see spdlog (spdlog/spdlog.h)");
   EXPECT_EQ(Violation("core/rng.cc", "#include \"media/video.h\""),
             "core/rng.cc:1: core may not include media/video.h");
   EXPECT_EQ(Violation("attic/a.cc", "#include <vector>"),

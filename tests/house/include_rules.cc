@@ -38,13 +38,16 @@ struct Library {
 
 const std::vector<Library>& Libraries() {
   const Names torch = {"core", "media", "models", "learn", "pretrain", "reward", "agents", "app"};
+  Names everywhere = torch;
+  everywhere.insert("envs");
   static const std::vector<Library> table = {
       {"torch", "(torch|ATen|c10)/(?!.*cuda).*", torch, torch},
       {"opencv", "opencv2/.*", {}, {"media"}},
       {"yaml-cpp", "yaml-cpp/.*", {}, {"core"}},
-      {"spdlog", "(spdlog|fmt)/.*", {"core"}, {"core", "app"}},
+      {"fmt", "(spdlog/fmt|fmt)/.*", {"core"}, everywhere},
+      {"spdlog", "spdlog/(?!fmt/).*", {"core"}, {"core", "app"}},
       {"random123", "Random123/.*", {}, {"core"}},
-      {"nlohmann-json", "nlohmann/.*", {"core"}, {"core", "app"}},
+      {"nlohmann-json", "nlohmann/.*", {"models"}, {"core", "media", "models", "app"}},
       {"mujoco", "mujoco/.*", {"envs"}, {"envs"}},
       {"egl", "(EGL|GL|KHR)/.*", {"envs"}, {"envs"}},
       {"boost", "boost/.*", {"envs"}, {"core", "envs", "app"}},
