@@ -1,4 +1,4 @@
-// Pretrainer: one self-supervised method. A new method is one file pair, one config, one docs page.
+// Pretrainer: one self-supervised method. A new method is one file pair, one config, one docs page and one line in registry.cc.
 #pragma once
 
 #include <torch/torch.h>
@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/metrics.h"
 #include "core/rng.h"
@@ -16,18 +17,23 @@ namespace v2r {
 
 // Pictures and numbers one step of a method needs; made by Views() on the loader's thread.
 struct PretrainBatch {
-  TensorDict tensors;  // method-specific, e.g. "view1" float [B,3,S,S] in [0,1] augmented, "gap" float [B]
+  TensorDict tensors;  // method-specific, e.g. "views" float [2B,3S,H,W] in [0,1] augmented, "gap" float [B]
 };
 
 class Pretrainer {
  public:
   virtual ~Pretrainer() = default;
-  // Draws and augments one batch. Called on another thread than the rest: reads only the clips and options.
+  // Called once before the first step, also when a run is continued (LoadState comes after it). `demos` are demonstration frames,
+  // evenly spaced, float [M,3S,H,W] in [0,1] on the net's device: heads take their statistics from them. UserError when the clips do
+  // not fit the method (too short, no clip of a label it needs).
+  virtual void Prepare(const ClipSet& /*clips*/, const torch::Tensor& /*demos*/) {}
+  // Draws and augments one batch, CPU tensors. Called on another thread than the rest: reads only the clips and options.
   virtual PretrainBatch Views(const ClipSet& clips, Rng& rng) const = 0;
   struct StepResult {
     torch::Tensor loss;  // scalar with gradient
     Metrics metrics;
   };
+  // The batch's tensors are on the net's device.
   virtual StepResult Loss(const PretrainBatch& batch, int64_t step) = 0;
   // EMA, queue, centre, schedules. Called after the optimiser's step.
   virtual void AfterStep(int64_t /*step*/, int64_t /*total_steps*/) {}

@@ -1,0 +1,83 @@
+#include "pretrain/method.h"
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace v2r {
+
+Method::Method(const PretrainOptions& options, EncoderNet net)
+    : options_(options), net_(std::move(net)) {
+  if (options_.freeze_encoder) {
+    net_->eval();
+    for (auto& parameter : net_->parameters()) parameter.set_requires_grad(false);
+  } else {
+    net_->train();
+  }
+}
+
+std::vector<torch::Tensor> Method::Parameters() {
+  std::vector<torch::Tensor> parameters;
+  if (!options_.freeze_encoder) parameters = net_->parameters();
+  for (const auto& [name, module] : trained_) {
+    for (auto& parameter : module->parameters()) parameters.push_back(parameter);
+  }
+  return parameters;
+}
+
+StateDict Method::SaveState() const {
+  StateDict state;
+  Merge(state, "net", ToStateDict(ModuleState(*net_)));
+  for (const auto& [name, module] : trained_) {
+    Merge(state, name, ToStateDict(ModuleState(*module)));
+  }
+  return state;
+}
+
+void Method::LoadState(const StateDict& state) {
+  LoadModuleState(*net_, ToTensors(Under(state, "net")), "pretraining checkpoint, net");
+  for (const auto& [name, module] : trained_) {
+    LoadModuleState(*module, ToTensors(Under(state, name)),
+                    "pretraining checkpoint, " + name);
+  }
+}
+
+Head Method::AddHead(const std::string& name, const HeadSpec& spec, Rng& rng) {
+  auto head = std::make_shared<HeadImpl>(spec, rng);
+  AddTrained("head_" + name, head);
+  heads_[name] = head;
+  return head;
+}
+
+void Method::AddTrained(const std::string& name, std::shared_ptr<torch::nn::Module> module) {
+  module->to(net_->parameters().at(0).device());
+  trained_[name] = std::move(module);
+}
+
+torch::Tensor Method::Embed(const torch::Tensor& views) const {
+  const torch::Tensor input = Normalise(net_->spec(), views);
+  if (!options_.freeze_encoder) return net_->forward(input);
+  const torch::NoGradGuard no_grad;
+  return net_->forward(input);
+}
+
+void Method::RefuseFrozenEncoder() const {
+  if (!options_.freeze_encoder) return;
+  ThrowUser(
+      "pretrain.freeze_encoder=true with method={}: nothing is left to train, because this method keeps no head. Use "
+      "method=ranking, or freeze_encoder=false",
+      options_.method);
+}
+
+torch::Tensor Normalise(const EncoderSpec& spec, const torch::Tensor& pictures) {
+  const int64_t stack = spec.frame_stack;
+  const auto channels = [&](const std::vector<double>& values) {
+    return torch::tensor(values, torch::kFloat)
+        .repeat({stack})
+        .view({1, 3 * stack, 1, 1})
+        .to(pictures.device());
+  };
+  return (pictures - channels(spec.mean)) / channels(spec.std);
+}
+
+}  // namespace v2r

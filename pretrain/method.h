@@ -1,0 +1,47 @@
+// What the methods have in common: an encoder net, named heads, their state.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pretrain/options.h"
+#include "pretrain/pretrainer.h"
+
+namespace v2r {
+
+class Method : public Pretrainer {
+ public:
+  // `net` is on its device already; what AddHead() and AddTrained() get follows it there.
+  Method(const PretrainOptions& options, EncoderNet net);
+
+  EncoderNet encoder() override { return net_; }
+  // The net (unless frozen) and all that is trained along.
+  std::vector<torch::Tensor> Parameters() override;
+  std::map<std::string, Head> heads() override { return heads_; }
+  StateDict SaveState() const override;
+  void LoadState(const StateDict& state) override;
+
+ protected:
+  // A head that is trained along and goes into the encoder file.
+  Head AddHead(const std::string& name, const HeadSpec& spec, Rng& rng);
+  // A module that is trained along and dies with the training (a projection head).
+  void AddTrained(const std::string& name, std::shared_ptr<torch::nn::Module> module);
+  // views float [B,3S,H,W] in [0,1] -> [B,D]. Without gradient and in eval mode when the encoder is frozen.
+  torch::Tensor Embed(const torch::Tensor& views) const;
+  // UserError: with freeze_encoder=true this method has nothing left to train.
+  void RefuseFrozenEncoder() const;
+
+  const PretrainOptions options_;
+  const EncoderNet net_;
+
+ private:
+  std::map<std::string, std::shared_ptr<torch::nn::Module>> trained_;
+  std::map<std::string, Head> heads_;
+};
+
+// float [B,3S,H,W] in [0,1] -> normalised by the spec's mean and deviation, as EncoderNetImpl::forward takes it.
+torch::Tensor Normalise(const EncoderSpec& spec, const torch::Tensor& pictures);
+
+}  // namespace v2r

@@ -1,0 +1,34 @@
+// Watches the embedding of fixed demonstration frames while it trains: size, spread, collapse.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+
+#include "core/metrics.h"
+#include "core/safetensors.h"
+#include "models/encoder.h"
+
+namespace v2r {
+
+class EmbeddingProbe {
+ public:
+  // pictures float [M,3S,H,W] as forward takes them, on the net's device.
+  explicit EmbeddingProbe(torch::Tensor pictures) : pictures_(std::move(pictures)) {}
+
+  // pretrain/effective_dims: exp of the entropy of the covariance's eigenvalue shares (learn/measures.h).
+  // pretrain/embedding_std: mean over dimensions of the deviation over the frames; 1 after data-dependent initialisation.
+  // pretrain/embedding_spread: the same of the unit-length embeddings times sqrt(D): 1 when spread out, 0 when all point one way.
+  // pretrain/collapsed: 1 when one of them says so. The first such time a warning names the measure. In eval mode, no gradient.
+  Metrics Measure(EncoderNetImpl& net);
+
+  void Save(StateDict& state) const;
+  void Load(const StateDict& state);
+
+ private:
+  torch::Tensor pictures_;
+  double first_std_ = -1;  // of the first measurement
+  bool warned_ = false;
+};
+
+}  // namespace v2r

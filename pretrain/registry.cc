@@ -1,0 +1,45 @@
+#include "pretrain/registry.h"
+
+#include <memory>
+#include <utility>
+
+#include "pretrain/ranking.h"
+#include "pretrain/simclr.h"
+#include "pretrain/tcn.h"
+#include "pretrain/tdist.h"
+#include "pretrain/trainer.h"
+
+namespace v2r {
+namespace {
+
+template <typename T>
+PretrainMethodRegistry::Factory Factory() {
+  return [](const PretrainOptions& options, EncoderNet net, Rng& rng) {
+    return std::make_unique<T>(options, std::move(net), rng);
+  };
+}
+
+PretrainMethodRegistry MakeRegistry() {
+  PretrainMethodRegistry registry("pretraining method");
+  registry.Add("ranking", "a head that tells which of two frames of a demonstration comes later",
+               Factory<Ranking>());
+  registry.Add("simclr", "contrastive views of the same or a nearby frame (NT-Xent), cosine",
+               Factory<SimClr>());
+  registry.Add("tcn", "time-contrastive triplets, or XIRL's cross-entropy over frames, L2",
+               Factory<Tcn>());
+  registry.Add("tdist", "the embedding's L2 distance predicts the steps between two frames",
+               Factory<Tdist>());
+  return registry;
+}
+
+}  // namespace
+
+const PretrainMethodRegistry& PretrainMethods() {
+  static const PretrainMethodRegistry registry = MakeRegistry();
+  return registry;
+}
+
+std::vector<std::string> PretrainMethodNames() { return PretrainMethods().Names(); }
+std::string PretrainMethodDoc(const std::string& name) { return PretrainMethods().Doc(name); }
+
+}  // namespace v2r

@@ -1,0 +1,104 @@
+#include "pretrain/setup.h"
+
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+#include "core/resize.h"
+#include "core/text.h"
+#include "learn/lars.h"
+#include "learn/schedules.h"
+
+namespace v2r {
+namespace {
+
+constexpr double kMomentum = 0.9;  // sgd and lars, as in SimCLR, MoCo and their LARS
+
+// UserError when `asked` was set to something that the file contradicts. The metric is the method's affair.
+void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file, const std::string& path) {
+  const auto asked_rows = Describe(asked, "encoder");
+  const auto file_rows = Describe(of_file, "encoder");
+  const auto default_rows = Describe(EncoderSpec{}, "encoder");
+  for (size_t i = 0; i < asked_rows.size(); ++i) {
+    const FieldDoc& row = asked_rows[i];
+    if (row.path == "encoder.metric" || row.value == default_rows[i].value) continue;
+    if (row.value == file_rows[i].value) continue;
+    ThrowUser(
+        "{}={}, but pretrain.init_from={} has {}={}: the file decides what the encoder is. Leave the key out, or start from "
+        "another file",
+        row.path, row.value, path, row.path, file_rows[i].value);
+  }
+}
+
+}  // namespace
+
+void CheckOptions(const PretrainOptions& options) {
+  if (options.labels.empty()) {
+    ThrowUser("pretrain.labels is empty: name at least one label of the clips to learn from, e.g. [good]");
+  }
+  if (options.iterations > 0 && options.warmup_iterations >= options.iterations) {
+    ThrowUser("pretrain.warmup_iterations={} leaves no iteration at full step size: it must be less than iterations={}",
+              options.warmup_iterations, options.iterations);
+  }
+  if (options.batch_size < 2) ThrowUser("pretrain.batch_size must be at least 2, is {}", options.batch_size);
+}
+
+ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, const ClipSet& clips) {
+  std::set<std::string> there;
+  for (const Clip& clip : clips.clips) there.insert(clip.label);
+  const std::vector<std::string> known(there.begin(), there.end());
+  for (const std::string& label : options.labels) {
+    if (there.contains(label)) continue;
+    ThrowUser("pretrain.labels: no clip is labelled '{}'{} (labels of the data: {})", label,
+              DidYouMean(label, known), known.empty() ? "none" : Join(known, ", "));
+  }
+  ClipSet selected;
+  for (const Clip& clip : clips.clips) {
+    const auto wanted = std::find(options.labels.begin(), options.labels.end(), clip.label);
+    if (wanted == options.labels.end()) continue;
+    selected.clips.push_back(clip);
+    torch::Tensor& frames = selected.clips.back().frames;
+    frames = ResizeFrames(frames, spec.input_size, spec.input_size, spec.resize).contiguous();
+  }
+  return selected;
+}
+
+StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& spec, Rng& rng) {
+  if (options.init_from.empty()) return {MakeEncoderNet(spec, rng), {}};
+  EncoderFile file = LoadEncoderFile(options.init_from);
+  RequireSameSpec(spec, file.net->spec(), options.init_from);
+  return {file.net, std::move(file.heads)};
+}
+
+std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& options,
+                                                       std::vector<torch::Tensor> parameters) {
+  const double rate = options.learning_rate;
+  const double decay = options.weight_decay;
+  if (options.optimizer == "adamw") {
+    return std::make_unique<torch::optim::AdamW>(std::move(parameters),
+                                                 torch::optim::AdamWOptions(rate).weight_decay(decay));
+  }
+  if (options.optimizer == "adam") {
+    return std::make_unique<torch::optim::Adam>(std::move(parameters),
+                                                torch::optim::AdamOptions(rate).weight_decay(decay));
+  }
+  if (options.optimizer == "sgd") {
+    return std::make_unique<torch::optim::SGD>(
+        std::move(parameters), torch::optim::SGDOptions(rate).momentum(kMomentum).weight_decay(decay));
+  }
+  if (options.optimizer == "lars") {
+    LarsOptions lars(rate);
+    lars.momentum(kMomentum).weight_decay(decay);
+    return std::make_unique<Lars>(std::move(parameters), lars);
+  }
+  const std::vector<std::string> known = {"adamw", "adam", "sgd", "lars"};
+  ThrowUser("pretrain.optimizer: unknown '{}'{} (known: {})", options.optimizer,
+            DidYouMean(options.optimizer, known), Join(known, ", "));
+}
+
+}  // namespace v2r

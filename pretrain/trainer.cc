@@ -1,0 +1,268 @@
+#include "pretrain/trainer.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "learn/schedules.h"
+#include "media/loader.h"
+#include "pretrain/checkpoint.h"
+#include "pretrain/method.h"
+#include "pretrain/pictures.h"
+#include "pretrain/probe.h"
+#include "pretrain/registry.h"
+#include "pretrain/setup.h"
+
+namespace v2r {
+namespace {
+
+constexpr int64_t kInitFrames = 512;   // data-dependent initialisation and the heads' statistics
+constexpr int64_t kProbeFrames = 256;  // collapse watch
+constexpr char kWhat[] = "pretraining checkpoint";
+
+// Means of what a step reports, over the steps since the last row.
+class MeanMetrics {
+ public:
+  void Add(const std::string& name, double value) {
+    sums_[name] += value;
+  }
+  void EndStep() { ++count_; }
+  Metrics Take() {
+    Metrics means;
+    for (const auto& [name, sum] : sums_) means[name] = sum / static_cast<double>(count_);
+    sums_.clear();
+    count_ = 0;
+    return means;
+  }
+  StateDict Save() const {
+    StateDict state = {{"count", Blob::Scalar(count_)}};
+    for (const auto& [name, sum] : sums_) state["sum." + name] = Blob::Scalar(sum);
+    return state;
+  }
+  void Load(const StateDict& state) {
+    count_ = RequireScalar<int64_t>(state, "count", kWhat);
+    const StateDict sums = Under(state, "sum");
+    for (const auto& [name, sum] : sums) sums_[name] = RequireScalar<double>(sums, name, kWhat);
+  }
+
+ private:
+  Metrics sums_;
+  int64_t count_ = 0;
+};
+
+class Training {
+ public:
+  Training(const PretrainOptions& options, const EncoderSpec& spec, const ClipSet& clips,
+           const std::filesystem::path& encoder_path, const torch::Device& device,
+           const PretrainCallbacks& callbacks)
+      : options_(options),
+        callbacks_(callbacks),
+        rng_(static_cast<uint64_t>(options.seed)),
+        encoder_path_(encoder_path),
+        checkpoint_path_(CheckpointPath(encoder_path)),
+        device_(device) {
+    CheckOptions(options_);
+    Rng net_rng = rng_.Fork("net");
+    StartingNet start = MakeStartingNet(options_, spec, net_rng);
+    old_heads_ = std::move(start.heads);
+    start.net->to(device_);
+    clips_ = SelectClips(options_, start.net->spec(), clips);
+    settings_ = SettingsOf(options_, start.net->spec(), clips_);
+    Rng head_rng = rng_.Fork("heads");
+    method_ = PretrainMethods().Make(options_.method, options_, start.net, head_rng);
+    const torch::Tensor demos = Demos(kInitFrames);
+    if (options_.data_dependent_init && options_.init_from.empty()) Initialise(*start.net, demos);
+    method_->Prepare(clips_, demos);
+    optimizer_ = MakeOptimizer(options_, method_->Parameters());
+    probe_ = std::make_unique<EmbeddingProbe>(Normalise(start.net->spec(), Demos(kProbeFrames)));
+  }
+
+  PretrainResult Run(const std::map<std::string, std::string>& info) {
+    PretrainResult result;
+    result.encoder_path = encoder_path_;
+    Resume();
+    result.resumed_from = done_;
+    if (done_ == 0) row_ = probe_->Measure(*method_->encoder());
+    if (options_.iterations == 0) {
+      if (callbacks_.on_metrics) callbacks_.on_metrics(0, row_);
+    } else {
+      Loop();
+    }
+    WriteEncoder(info);
+    std::filesystem::remove(checkpoint_path_);
+    result.final_metrics = row_;
+    result.seconds = watch_.Seconds();
+    return result;
+  }
+
+ private:
+  // Demonstration frames (all labels), plain: float [M,3S,H,W] in [0,1].
+  torch::Tensor Demos(int64_t count) const {
+    const auto frames = SpreadFrames(clips_, count);
+    return PlainViews(clips_, frames, method_->encoder()->spec()).to(device_);
+  }
+
+  void Initialise(EncoderNetImpl& net, const torch::Tensor& demos) {
+    if (!net.last_linear()) {
+      ThrowUser(
+          "pretrain.data_dependent_init=true needs a last linear layer to rescale, and encoder.embedding_dim is 0. Set "
+          "embedding_dim, or data_dependent_init=false");
+    }
+    // In the mode in which the net is used first: BatchNorm's own statistics do not exist yet while it trains.
+    const bool training = net.is_training();
+    net.train(options_.iterations > 0 && !options_.freeze_encoder);
+    DataDependentInit(net, Normalise(net.spec(), demos));
+    net.train(training);
+  }
+
+  void Resume() {
+    const auto state = LoadCheckpoint(checkpoint_path_, settings_);
+    if (!state) return;
+    done_ = RequireScalar<int64_t>(*state, "iteration", kWhat);
+    const auto threads = RequireScalar<int64_t>(*state, "torch_threads", kWhat);
+    if (threads != at::get_num_threads()) {
+      LogWarn("the checkpoint was made with {} torch threads, now {}: the continuation is not bit for bit", threads,
+              at::get_num_threads());
+    }
+    method_->LoadState(Under(*state, "method"));
+    LoadOptimizer(*optimizer_, Under(*state, "optimizer"), kWhat);
+    probe_->Load(Under(*state, "probe"));
+    means_.Load(Under(*state, "means"));
+    LogInfo("continuing pretraining at iteration {} of {} ({})", done_, options_.iterations,
+            checkpoint_path_.string());
+  }
+
+  void Checkpoint() const {
+    StateDict state = {{"iteration", Blob::Scalar(done_)},
+                       {"torch_threads", Blob::Scalar(static_cast<int64_t>(at::get_num_threads()))}};
+    Merge(state, "method", method_->SaveState());
+    Merge(state, "optimizer", SaveOptimizer(*optimizer_));
+    Merge(state, "means", means_.Save());
+    StateDict probe;
+    probe_->Save(probe);
+    Merge(state, "probe", std::move(probe));
+    SaveCheckpoint(checkpoint_path_, state, settings_);
+  }
+
+  void Loop() {
+    const int64_t total = options_.iterations;
+    Progress progress("pretraining " + options_.method, total);
+    Loader<PretrainBatch> loader([this](Rng& rng) { return method_->Views(clips_, rng); }, rng_.Fork("views"), done_);
+    Stopwatch since_row;
+    double waited = 0;
+    int64_t row_start = done_;
+    std::string note;
+    while (done_ < total) {
+      if (InterruptRequested()) {
+        Checkpoint();
+        LogInfo("interrupted at iteration {} of {}: call again with the same settings to continue ({})", done_,
+                total, checkpoint_path_.string());
+        PollInterrupt();
+      }
+      const Stopwatch wait;
+      PretrainBatch batch = loader.Next();
+      waited += wait.Seconds();
+      const double rate = Step(batch);
+      ++done_;
+      if (done_ % options_.log_every == 0 || done_ == total) {
+        row_ = means_.Take();
+        row_["pretrain/learning_rate"] = rate;
+        row_.merge(probe_->Measure(*method_->encoder()));
+        const double seconds = since_row.Seconds();
+        row_["time/samples_per_second"] =
+            static_cast<double>((done_ - row_start) * options_.batch_size) / seconds;
+        row_["time/loader_share"] = waited / seconds;
+        note = fmt::format("loss {:.4g}", row_.at("pretrain/loss"));
+        since_row.Restart();
+        waited = 0;
+        row_start = done_;
+        if (callbacks_.on_metrics) callbacks_.on_metrics(done_, row_);
+      }
+      progress.Update(done_, note);
+      const bool due = options_.checkpoint_every > 0 && done_ % options_.checkpoint_every == 0;
+      if (due && done_ < total) Checkpoint();
+    }
+  }
+
+  // One optimiser step; returns its step size.
+  double Step(PretrainBatch& batch) {
+    for (auto& [name, tensor] : batch.tensors) tensor = tensor.to(device_);
+    const double rate = options_.learning_rate * ScheduleFactor(options_.schedule, done_, options_.iterations,
+                                                                options_.warmup_iterations);
+    for (auto& group : optimizer_->param_groups()) group.options().set_lr(rate);
+    optimizer_->zero_grad();
+    const Pretrainer::StepResult result = method_->Loss(batch, done_);
+    const double loss = result.loss.item<double>();
+    if (!std::isfinite(loss)) {
+      ThrowUser(
+          "pretraining {}: the loss is {} at iteration {}. A smaller pretrain.learning_rate (now {}) or a warm-up "
+          "(pretrain.warmup_iterations) helps",
+          options_.method, loss, done_ + 1, options_.learning_rate);
+    }
+    result.loss.backward();
+    optimizer_->step();
+    method_->AfterStep(done_, options_.iterations);
+    means_.Add("pretrain/loss", loss);
+    for (const auto& [name, value] : result.metrics) means_.Add(name, value);
+    means_.EndStep();
+    return rate;
+  }
+
+  void WriteEncoder(const std::map<std::string, std::string>& info) {
+    EncoderNet net = method_->encoder();
+    EncoderSpec spec = net->spec();
+    std::map<std::string, Head> heads;
+    if (options_.freeze_encoder) heads = old_heads_;
+    if (options_.iterations > 0) {
+      spec.metric = method_->metric();
+      for (const auto& [name, head] : method_->heads()) heads[name] = head;
+    }
+    // The file's spec names the metric that was trained: a copy carries it.
+    Rng unused(0);
+    const EncoderNet out = MakeEncoderNet(spec, unused);
+    LoadModuleState(*out, ModuleState(*net), "trained encoder");
+    std::map<std::string, std::string> facts = info;
+    facts["method"] = options_.method;
+    facts["iterations"] = fmt::format("{}", options_.iterations);
+    facts["seed"] = fmt::format("{}", options_.seed);
+    facts["clips"] = fmt::format("{}", clips_.clips.size());
+    facts["frames"] = fmt::format("{}", clips_.TotalFrames());
+    if (!options_.init_from.empty()) {
+      facts["init_from"] = std::filesystem::path(options_.init_from).filename().string();
+    }
+    SaveEncoder(encoder_path_, *out, heads, facts);
+  }
+
+  const PretrainOptions options_;
+  const PretrainCallbacks callbacks_;
+  const Rng rng_;
+  const std::filesystem::path encoder_path_;
+  const std::filesystem::path checkpoint_path_;
+  const torch::Device device_;
+  Stopwatch watch_;
+  std::map<std::string, Head> old_heads_;  // of the init_from file
+  ClipSet clips_;
+  RunSettings settings_;
+  std::unique_ptr<Pretrainer> method_;
+  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  std::unique_ptr<EmbeddingProbe> probe_;
+  MeanMetrics means_;
+  Metrics row_;
+  int64_t done_ = 0;  // iterations
+};
+
+}  // namespace
+
+PretrainResult Pretrain(const PretrainOptions& options, const EncoderSpec& encoder_spec, const ClipSet& clips,
+                        const std::filesystem::path& encoder_path, const torch::Device& device,
+                        const PretrainCallbacks& callbacks, const std::map<std::string, std::string>& info) {
+  return Training(options, encoder_spec, clips, encoder_path, device, callbacks).Run(info);
+}
+
+}  // namespace v2r

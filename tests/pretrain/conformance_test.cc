@@ -1,0 +1,261 @@
+// What every pretraining method must do, run over the registry.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/interrupt.h"
+#include "pretrain/checkpoint.h"
+#include "tests/pretrain/helpers.h"
+
+namespace v2r {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PretrainConformance : public ::testing::TestWithParam<std::string> {
+ protected:
+  TempFolder folder_;
+};
+
+TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
+  PretrainOptions options = TinyOptions(GetParam(), 80);
+  options.batch_size = 16;
+  options.log_every = 20;
+  options.learning_rate = 2e-3;
+  std::vector<int64_t> steps;
+  std::vector<Metrics> rows;
+  const PretrainResult result =
+      Pretrain(options, TinySpec(), Squares(), folder_ / "encoder.safetensors", kCpu,
+               {[&](int64_t step, const Metrics& row) {
+                 steps.push_back(step);
+                 rows.push_back(row);
+               }});
+  EXPECT_EQ(steps, (std::vector<int64_t>{20, 40, 60, 80}));
+  EXPECT_LT(rows.back().at("pretrain/loss"), 0.9 * rows.front().at("pretrain/loss"));
+  for (const char* name : {"pretrain/learning_rate", "pretrain/effective_dims", "pretrain/embedding_std",
+                           "pretrain/embedding_spread", "pretrain/collapsed", "time/samples_per_second",
+                           "time/loader_share"}) {
+    for (const Metrics& row : rows) {
+      ASSERT_TRUE(row.contains(name)) << name;
+      EXPECT_TRUE(std::isfinite(row.at(name))) << name;
+    }
+  }
+  EXPECT_EQ(result.final_metrics, rows.back());
+  EXPECT_FALSE(std::filesystem::exists(CheckpointPath(result.encoder_path)));
+}
+
+TEST_P(PretrainConformance, EncoderFileLoads) {
+  const auto path = folder_ / "encoder.safetensors";
+  Pretrain(TinyOptions(GetParam()), TinySpec(), Squares(), path, kCpu, {}, {{"data", "squares"}});
+  const Encoder encoder = LoadEncoder(path, kCpu, "float32");
+  EXPECT_EQ(encoder.info().at("method"), GetParam());
+  EXPECT_EQ(encoder.info().at("iterations"), "3");
+  EXPECT_EQ(encoder.info().at("seed"), "1");
+  EXPECT_EQ(encoder.info().at("data"), "squares");
+  EXPECT_EQ(encoder.spec().metric, GetParam() == "simclr" ? "cosine" : "l2");
+  EXPECT_EQ(encoder.HasHead("rank"), GetParam() == "ranking");
+  const torch::Tensor z = encoder.Embed(Squares().clips[0].frames);
+  EXPECT_EQ(z.sizes(), (std::vector<int64_t>{16, 16}));
+  EXPECT_TRUE(z.isfinite().all().item<bool>());
+}
+
+TEST_P(PretrainConformance, SameSeedSameBits) {
+  const PretrainOptions options = TinyOptions(GetParam(), 5);
+  for (const char* name : {"a.safetensors", "b.safetensors"}) {
+    Pretrain(options, TinySpec(), Squares(), folder_ / name, kCpu);
+  }
+  EXPECT_EQ(ReadFile(folder_ / "a.safetensors"), ReadFile(folder_ / "b.safetensors"));
+}
+
+// Interrupted after 4 of 8 iterations, a row of metrics half collected, then called again.
+TEST_P(PretrainConformance, InterruptedAndContinuedIsBitForBit) {
+  PretrainOptions options = TinyOptions(GetParam(), 8);
+  options.log_every = 8;
+  const PretrainResult whole = Pretrain(options, TinySpec(), Squares(), folder_ / "whole.safetensors", kCpu);
+
+  const auto path = folder_ / "parts.safetensors";
+  PretrainOptions first = options;
+  first.log_every = 4;
+  EXPECT_THROW(Pretrain(first, TinySpec(), Squares(), path, kCpu,
+                        {[](int64_t, const Metrics&) { RequestInterrupt(true); }}),
+               Interrupted);
+  RequestInterrupt(false);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  ASSERT_TRUE(std::filesystem::exists(CheckpointPath(path)));
+  const PretrainResult rest = Pretrain(options, TinySpec(), Squares(), path, kCpu);
+  EXPECT_EQ(rest.resumed_from, 4);
+  EXPECT_EQ(ReadFile(path), ReadFile(folder_ / "whole.safetensors"));
+  EXPECT_EQ(rest.final_metrics.at("pretrain/embedding_std"), whole.final_metrics.at("pretrain/embedding_std"));
+  EXPECT_FALSE(std::filesystem::exists(CheckpointPath(path)));
+}
+
+TEST_P(PretrainConformance, PeriodicCheckpointContinuesWithTheRunningMeans) {
+  PretrainOptions options = TinyOptions(GetParam(), 8);
+  options.log_every = 8;
+  const PretrainResult whole = Pretrain(options, TinySpec(), Squares(), folder_ / "whole.safetensors", kCpu);
+  // The copy of a checkpoint that is taken every 3 iterations: what a killed process leaves behind.
+  const auto path = folder_ / "killed.safetensors";
+  PretrainOptions killed = options;
+  killed.checkpoint_every = 3;
+  const auto saved = folder_ / "saved";
+  Pretrain(killed, TinySpec(), Squares(), path, kCpu, {[&](int64_t, const Metrics&) {
+             std::filesystem::copy_file(CheckpointPath(path), saved);
+           }});
+  std::filesystem::remove(path);
+  std::filesystem::rename(saved, CheckpointPath(path));
+  const PretrainResult rest = Pretrain(options, TinySpec(), Squares(), path, kCpu);
+  EXPECT_EQ(rest.resumed_from, 6);
+  EXPECT_EQ(ReadFile(path), ReadFile(folder_ / "whole.safetensors"));
+  EXPECT_EQ(rest.final_metrics.at("pretrain/loss"), whole.final_metrics.at("pretrain/loss"));
+}
+
+TEST_P(PretrainConformance, FrameStacksTrain) {
+  EncoderSpec spec = TinySpec();
+  spec.frame_stack = 2;
+  const auto path = folder_ / "encoder.safetensors";
+  Pretrain(TinyOptions(GetParam()), spec, Squares(), path, kCpu);
+  const torch::Tensor frames = Squares().clips[0].frames;
+  const torch::Tensor stacks = torch::stack({frames.slice(0, 0, 15), frames.slice(0, 1, 16)}, 1);
+  EXPECT_TRUE(LoadEncoder(path, kCpu, "float32").Embed(stacks).isfinite().all().item<bool>());
+}
+
+// ---- every option changes something
+
+struct KeyCase {
+  std::string yaml;                         // the key at another value
+  std::vector<std::string> methods = {};    // that read it, empty = all
+  std::string base = "";                    // what else is set, on both sides
+};
+
+std::vector<KeyCase> KeyCases(const std::string& init_from) {
+  return {{"seed: 7"},
+          {"iterations: 4"},
+          {"batch_size: 6"},
+          {"optimizer: sgd"},
+          {"optimizer: lars"},
+          {"optimizer: adam"},
+          {"learning_rate: 0.003"},
+          {"weight_decay: 0.5"},
+          {"warmup_iterations: 2"},
+          {"schedule: linear"},
+          {"schedule: constant"},
+          {"init_from: " + init_from},
+          {"freeze_encoder: true"},
+          {"data_dependent_init: false"},
+          {"labels: [good, random]"},
+          {"checkpoint_every: 1"},
+          {"log_every: 1"},
+          {"augment: {preset: none}"},
+          {"augment: {shift: 0}"},
+          {"temperature: 0.5", {"simclr"}},
+          {"temperature: 0.5", {"tcn"}, "tcn_loss: xirl"},
+          {"ntxent_scaling: simclr", {"simclr"}},
+          {"projection_hidden: 12", {"simclr"}},
+          {"projection_dim: 12", {"simclr"}},
+          {"projection_layers: 3", {"simclr"}},
+          {"temporal_window: 3", {"simclr"}},
+          {"tcn_loss: xirl", {"tcn"}},
+          {"margin: 50", {"tcn"}},
+          {"positive_window: 4", {"tcn"}},
+          {"positive_window: 4", {"tcn"}, "tcn_loss: xirl"},
+          {"negative_window: 7", {"tcn"}},
+          {"distance_scale: 4", {"tdist"}},
+          {"goal_share: 0", {"tdist"}},
+          {"goal_share: 1", {"tdist"}},
+          {"cross_clip_goals: false", {"tdist"}},
+          {"rank_hidden: []", {"ranking"}},
+          {"rank_regulariser: 0.5", {"ranking"}}};
+}
+
+// All that a run shows to its user.
+struct Outcome {
+  std::string refused;
+  StateDict tensors;
+  std::vector<double> losses;
+  int checkpoints_seen = 0;
+};
+
+Outcome Observe(const PretrainOptions& options, const std::filesystem::path& path) {
+  Outcome outcome;
+  try {
+    Pretrain(options, TinySpec(), Squares(4, 2), path, kCpu, {[&](int64_t, const Metrics& row) {
+               outcome.losses.push_back(row.at("pretrain/loss"));
+               if (std::filesystem::exists(CheckpointPath(path))) ++outcome.checkpoints_seen;
+             }});
+    outcome.tensors = Tensors(path);
+  } catch (const UserError& error) {
+    outcome.refused = error.what();
+  }
+  return outcome;
+}
+
+TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
+  const auto start = folder_ / "start.safetensors";
+  Rng rng(5);
+  EncoderSpec spec = TinySpec();
+  SaveEncoder(start, *MakeEncoderNet(spec, rng), {}, {});
+  for (const KeyCase& key : KeyCases(start.string())) {
+    const bool reads = key.methods.empty() || std::find(key.methods.begin(), key.methods.end(), GetParam()) !=
+                                                  key.methods.end();
+    if (!reads) continue;
+    SCOPED_TRACE(key.yaml + " over " + key.base);
+    const PretrainOptions base = With(TinyOptions(GetParam()), key.base);
+    const Outcome before = Observe(base, folder_ / "before.safetensors");
+    const Outcome after = Observe(With(base, key.yaml), folder_ / "after.safetensors");
+    EXPECT_EQ(before.refused, "");
+    const bool may_refuse = key.yaml == "freeze_encoder: true" && GetParam() != "ranking";
+    if (may_refuse) {
+      EXPECT_THAT(after.refused, HasSubstr("freeze_encoder"));
+    } else {
+      EXPECT_EQ(after.refused, "");
+    }
+    const bool same = before.refused == after.refused && SameBits(before.tensors, after.tensors) &&
+                      before.losses == after.losses && before.checkpoints_seen == after.checkpoints_seen;
+    EXPECT_FALSE(same);
+  }
+}
+
+// A key that the table above forgets would never be noticed missing.
+TEST(PretrainOptionsTest, EveryKeyIsInTheTable) {
+  std::set<std::string> covered = {"method"};
+  for (const KeyCase& key : KeyCases("x")) covered.insert(key.yaml.substr(0, key.yaml.find(':')));
+  for (const FieldDoc& row : Describe(PretrainOptions{})) {
+    EXPECT_TRUE(covered.contains(row.path.substr(0, row.path.find('.')))) << row.path;
+  }
+}
+
+// Every method has a page, and its page names the options that only it reads.
+TEST(PretrainOptionsTest, EveryMethodHasADocsPageAndAConfig) {
+  for (const std::string& method : PretrainMethodNames()) {
+    const char* source = std::getenv("V2R_SOURCE_DIR");
+    ASSERT_NE(source, nullptr);
+    const auto root = std::filesystem::path(source);
+    const std::string page = ReadFile(root / "docs" / "pretraining" / (method + ".md"));
+    for (const KeyCase& key : KeyCases("x")) {
+      if (std::find(key.methods.begin(), key.methods.end(), method) == key.methods.end()) continue;
+      EXPECT_THAT(page, HasSubstr("`" + key.yaml.substr(0, key.yaml.find(':')) + "`"));
+    }
+    EXPECT_TRUE(std::filesystem::exists(root / "configs" / "pretrain" / (method + ".yaml")));
+  }
+}
+
+TEST(PretrainOptionsTest, EveryConfigBindsAndNamesAMethod) {
+  const auto folder = std::filesystem::path(std::getenv("V2R_SOURCE_DIR")) / "configs" / "pretrain";
+  const auto methods = PretrainMethodNames();
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    PretrainOptions options;
+    Bind(LoadYaml(entry.path()), options, "pretrain");
+    EXPECT_NE(std::find(methods.begin(), methods.end(), options.method), methods.end()) << entry.path();
+    ++count;
+  }
+  EXPECT_GE(count, 9);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, PretrainConformance, ::testing::ValuesIn(PretrainMethodNames()),
+                         [](const auto& param_info) { return param_info.param; });
+
+}  // namespace
+}  // namespace v2r

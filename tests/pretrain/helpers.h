@@ -1,0 +1,124 @@
+// Procedural clips, small settings and a temporary folder for the tests of pretraining.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/options.h"
+#include "core/rng.h"
+#include "core/safetensors.h"
+#include "core/tensor_file.h"
+#include "media/clips.h"
+#include "models/encoder.h"
+#include "pretrain/trainer.h"
+
+namespace v2r {
+
+// A bright square that travels from a random place to a fixed one: uint8 [frames,size,size,3].
+inline torch::Tensor MovingSquare(int64_t frames, int64_t size, Rng& rng, bool to_goal = true) {
+  const double side = size / 5.0;
+  const double room = size - side;
+  const double from_x = rng.Uniform(0, room * 0.4), from_y = rng.Uniform(0, room);
+  const double to_x = to_goal ? room * 0.9 : rng.Uniform(0, room);
+  const double to_y = to_goal ? room * 0.5 : rng.Uniform(0, room);
+  torch::Tensor clip = torch::full({frames, size, size, 3}, 40, torch::kByte);
+  clip.select(3, 1).fill_(70);
+  for (int64_t t = 0; t < frames; ++t) {
+    const double share = frames > 1 ? static_cast<double>(t) / static_cast<double>(frames - 1) : 0;
+    const auto x = static_cast<int64_t>(from_x + share * (to_x - from_x));
+    const auto y = static_cast<int64_t>(from_y + share * (to_y - from_y));
+    const auto width = static_cast<int64_t>(side);
+    clip[t].slice(0, y, y + width).slice(1, x, x + width).select(2, 0).fill_(230);
+  }
+  return clip;
+}
+
+// `good` clips that end at the goal, and `random` ones that do not.
+inline ClipSet Squares(int64_t good = 6, int64_t random = 0, int64_t frames = 16, int64_t size = 32) {
+  ClipSet set;
+  Rng rng(11);
+  for (int64_t i = 0; i < good + random; ++i) {
+    const bool is_good = i < good;
+    const std::string label = is_good ? "good" : "random";
+    set.clips.push_back({fmt::format("{}/{}", label, i), label, MovingSquare(frames, size, rng, is_good), 25.0});
+  }
+  return set;
+}
+
+inline EncoderSpec TinySpec() {
+  EncoderSpec spec;
+  spec.width = 0.25;
+  spec.embedding_dim = 16;
+  spec.input_size = 32;
+  return spec;
+}
+
+inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations = 3) {
+  PretrainOptions options;
+  options.method = method;
+  options.iterations = iterations;
+  options.batch_size = 8;
+  options.negative_window = 5;
+  options.projection_hidden = 16;
+  options.projection_dim = 8;
+  options.rank_hidden = {16};
+  return options;
+}
+
+// Sets keys as a config file would.
+inline PretrainOptions With(PretrainOptions options, const std::string& yaml) {
+  Bind(ParseYaml(yaml, "test"), options, "pretrain");
+  return options;
+}
+
+// A folder that goes away.
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "v2r_pretrain_XXXXXX").string();
+    V2R_CHECK(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TempFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline StateDict Tensors(const std::filesystem::path& file) { return ReadSafetensors(file).tensors; }
+
+inline bool SameBits(const StateDict& a, const StateDict& b) {
+  if (a.size() != b.size()) return false;
+  for (const auto& [name, blob] : a) {
+    const auto other = b.find(name);
+    if (other == b.end() || other->second.shape != blob.shape || other->second.bytes != blob.bytes) return false;
+  }
+  return true;
+}
+
+// The message of the UserError that `body` throws; fails the test when there is none.
+template <typename Body>
+std::string UserMessage(Body body) {
+  try {
+    body();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no UserError";
+  return "";
+}
+
+inline const torch::Device kCpu = torch::kCPU;
+
+}  // namespace v2r

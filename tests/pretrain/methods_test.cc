@@ -1,0 +1,242 @@
+// What the methods draw and compute, on pictures whose colour says which clip and frame they are.
+#include <algorithm>
+#include <cmath>
+
+#include "learn/losses.h"
+#include "pretrain/pictures.h"
+#include "pretrain/registry.h"
+#include "tests/pretrain/helpers.h"
+
+namespace v2r {
+namespace {
+
+constexpr int64_t kLength = 30;
+
+// Red = 10 x the clip, green = 5 x the frame; clips 0..2 good, 3 and 4 random.
+ClipSet CodedClips(int64_t size = 32) {
+  ClipSet set;
+  for (int64_t c = 0; c < 5; ++c) {
+    torch::Tensor frames = torch::zeros({kLength, size, size, 3}, torch::kByte);
+    frames.select(3, 0).fill_(10 * c);
+    for (int64_t t = 0; t < kLength; ++t) frames[t].select(2, 1).fill_(5 * t);
+    const std::string label = c < 3 ? "good" : "random";
+    set.clips.push_back({fmt::format("{}", c), label, frames, 25.0});
+  }
+  return set;
+}
+
+// The frames that a batch shows, row by row (of the last picture of a stack).
+std::vector<FrameIndex> Decode(const torch::Tensor& views) {
+  std::vector<FrameIndex> frames;
+  const int64_t last = views.size(1) - 3;
+  for (int64_t i = 0; i < views.size(0); ++i) {
+    const double red = views[i][last][0][0].item<double>() * 255;
+    const double green = views[i][last + 1][0][0].item<double>() * 255;
+    frames.push_back({std::llround(red / 10), std::llround(green / 5)});
+  }
+  return frames;
+}
+
+struct Drawn {
+  std::vector<std::vector<FrameIndex>> parts;  // of the batch, rows in step
+  torch::Tensor gap;
+};
+
+Drawn Draw(const std::string& yaml, int64_t parts) {
+  PretrainOptions options = With(TinyOptions("tcn"), yaml);
+  options.batch_size = 64;
+  options.augment = AugmentOptions::Preset("none");
+  Rng rng(3);
+  const auto method = PretrainMethods().Make(options.method, options, MakeEncoderNet(TinySpec(), rng), rng);
+  const ClipSet clips = CodedClips();
+  method->Prepare(clips, PlainViews(clips, SpreadFrames(clips, 16), TinySpec()));
+  Drawn drawn;
+  const PretrainBatch batch = method->Views(clips, rng);
+  const auto frames = Decode(batch.tensors.at("views"));
+  const int64_t rows = static_cast<int64_t>(frames.size()) / parts;
+  for (int64_t p = 0; p < parts; ++p) {
+    drawn.parts.emplace_back(frames.begin() + p * rows, frames.begin() + (p + 1) * rows);
+  }
+  if (batch.tensors.contains("gap")) drawn.gap = batch.tensors.at("gap");
+  return drawn;
+}
+
+TEST(RankingTest, PairsAreOrderedWithinOneClip) {
+  const Drawn drawn = Draw("method: ranking", 2);
+  ASSERT_EQ(drawn.parts[0].size(), 64u);
+  for (size_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(drawn.parts[0][i].clip, drawn.parts[1][i].clip);
+    EXPECT_LT(drawn.parts[0][i].frame, drawn.parts[1][i].frame);
+  }
+}
+
+TEST(TcnTest, TripletsKeepTheirWindows) {
+  const Drawn drawn = Draw("{method: tcn, positive_window: 3, negative_window: 9}", 3);
+  int64_t farthest_positive = 0;
+  for (size_t i = 0; i < 64; ++i) {
+    const FrameIndex anchor = drawn.parts[0][i];
+    EXPECT_EQ(anchor.clip, drawn.parts[1][i].clip);
+    EXPECT_EQ(anchor.clip, drawn.parts[2][i].clip);
+    const int64_t near = std::abs(anchor.frame - drawn.parts[1][i].frame);
+    EXPECT_GE(near, 1);
+    EXPECT_LE(near, 3);
+    farthest_positive = std::max(farthest_positive, near);
+    EXPECT_GT(std::abs(anchor.frame - drawn.parts[2][i].frame), 9);
+  }
+  EXPECT_EQ(farthest_positive, 3);
+}
+
+TEST(TcnTest, XirlGroupsHoldPositivesAndThenTheirAnchorsOfOneClip) {
+  const Drawn drawn = Draw("{method: tcn, tcn_loss: xirl, positive_window: 2}", 1);
+  const auto& rows = drawn.parts[0];
+  ASSERT_EQ(rows.size(), 128u);
+  for (size_t group = 0; group < 4; ++group) {
+    for (size_t k = 0; k < 16; ++k) {
+      const FrameIndex positive = rows[group * 32 + k];
+      const FrameIndex anchor = rows[group * 32 + 16 + k];
+      EXPECT_EQ(anchor.clip, rows[group * 32].clip);
+      EXPECT_EQ(positive.clip, anchor.clip);
+      const int64_t near = std::abs(positive.frame - anchor.frame);
+      EXPECT_GE(near, 1);
+      EXPECT_LE(near, 2);
+      for (size_t other = 0; other < k; ++other) EXPECT_NE(rows[group * 32 + 16 + other].frame, anchor.frame);
+    }
+  }
+}
+
+TEST(TdistTest, OneFixedGoalIsNeverTheEndOfARandomClip) {
+  const Drawn drawn = Draw("{method: tdist, goal_share: 0.5}", 2);
+  int64_t goals = 0, random_pairs = 0;
+  for (int64_t i = 0; i < 64; ++i) {
+    const FrameIndex a = drawn.parts[0][i], b = drawn.parts[1][i];
+    const double gap = drawn.gap[i].item<double>();
+    if (a.clip == b.clip) {
+      EXPECT_EQ(gap, std::abs(b.frame - a.frame));
+      random_pairs += a.clip >= 3 ? 1 : 0;
+      continue;
+    }
+    ++goals;
+    EXPECT_LT(a.clip, 3);
+    EXPECT_LT(b.clip, 3);
+    EXPECT_EQ(b.frame, kLength - 1);
+    EXPECT_EQ(gap, kLength - 1 - a.frame);
+  }
+  EXPECT_EQ(goals, 32);
+  EXPECT_GT(random_pairs, 0);
+}
+
+TEST(TdistTest, AGoalPerClipIsItsOwnLastFrame) {
+  const Drawn drawn = Draw("{method: tdist, goal_share: 1.0, cross_clip_goals: false}", 2);
+  for (int64_t i = 0; i < 64; ++i) {
+    const FrameIndex a = drawn.parts[0][i], b = drawn.parts[1][i];
+    EXPECT_EQ(a.clip, b.clip);
+    EXPECT_LT(a.clip, 3);
+    EXPECT_EQ(b.frame, kLength - 1);
+    EXPECT_EQ(drawn.gap[i].item<double>(), kLength - 1 - a.frame);
+  }
+}
+
+TEST(SimclrTest, ViewsAreTheSameFrameOrNearOnes) {
+  const Drawn same = Draw("method: simclr", 2);
+  EXPECT_EQ(same.parts[0], same.parts[1]);
+  const Drawn near = Draw("{method: simclr, temporal_window: 2}", 2);
+  int64_t farthest = 0;
+  for (size_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(near.parts[0][i].clip, near.parts[1][i].clip);
+    const int64_t gap = std::abs(near.parts[0][i].frame - near.parts[1][i].frame);
+    EXPECT_LE(gap, 2);
+    farthest = std::max(farthest, gap);
+    for (size_t other = 0; other < i; ++other) EXPECT_FALSE(near.parts[0][other] == near.parts[0][i]);
+  }
+  EXPECT_EQ(farthest, 2);
+}
+
+TEST(PicturesTest, StacksAreOldestFirstAndRepeatTheClipsStart) {
+  const ClipSet clips = CodedClips(16);
+  EncoderSpec spec = TinySpec();
+  spec.input_size = 16;
+  spec.frame_stack = 3;
+  const std::vector<FrameIndex> frames = {{1, 0}, {2, 7}};
+  const torch::Tensor views = PlainViews(clips, frames, spec);
+  ASSERT_EQ(views.sizes(), (std::vector<int64_t>{2, 9, 16, 16}));
+  const auto green = [&](int64_t row, int64_t picture) {
+    return std::llround(views[row][3 * picture + 1][4][4].item<double>() * 255 / 5);
+  };
+  EXPECT_EQ(green(0, 0), 0);
+  EXPECT_EQ(green(0, 2), 0);
+  EXPECT_EQ(green(1, 0), 5);
+  EXPECT_EQ(green(1, 1), 6);
+  EXPECT_EQ(green(1, 2), 7);
+  // And exactly what the encoder's own front makes of the same frames.
+  const torch::Tensor stacks = GatherStacks(clips, frames, 3);
+  EXPECT_LT((Preprocess(spec, stacks) - Normalise(spec, views)).abs().max().item<double>(), 1e-5);
+}
+
+// The losses on given pictures, against their formulas written out.
+class LossTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Pretrainer> Make(const std::string& yaml) {
+    Rng rng(3);
+    options_ = With(TinyOptions("tcn"), yaml);
+    auto method = PretrainMethods().Make(options_.method, options_, MakeEncoderNet(TinySpec(), rng), rng);
+    const ClipSet clips = Squares();
+    method->Prepare(clips, PlainViews(clips, SpreadFrames(clips, 16), TinySpec()));
+    batch_ = method->Views(clips, rng);
+    method->encoder()->eval();
+    const torch::NoGradGuard no_grad;
+    z_ = method->encoder()->forward(Normalise(TinySpec(), batch_.tensors.at("views"))).to(torch::kDouble);
+    return method;
+  }
+  PretrainOptions options_;
+  PretrainBatch batch_;
+  torch::Tensor z_;
+};
+
+TEST_F(LossTest, TdistIsSmoothL1OfTheScaledSteps) {
+  const auto method = Make("{method: tdist, distance_scale: 3}");
+  double expected = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    const double distance = (z_[i] - z_[8 + i]).norm().item<double>();
+    const double error = std::abs(distance - batch_.tensors.at("gap")[i].item<double>() / 3);
+    expected += (error < 1 ? 0.5 * error * error : error - 0.5) / 8;
+  }
+  EXPECT_NEAR(method->Loss(batch_, 0).loss.item<double>(), expected, 1e-4 * expected);
+}
+
+TEST_F(LossTest, TcnTripletIsTheHinge) {
+  const auto method = Make("{method: tcn, margin: 0.7}");
+  double expected = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    const double near = (z_[i] - z_[8 + i]).square().sum().item<double>();
+    const double far = (z_[i] - z_[16 + i]).square().sum().item<double>();
+    expected += std::max(0.0, near - far + 0.7) / 8;
+  }
+  EXPECT_GT(expected, 0);
+  EXPECT_NEAR(method->Loss(batch_, 0).loss.item<double>(), expected, 1e-4 * expected);
+}
+
+TEST_F(LossTest, RankingIsBradleyTerryWithARegulariser) {
+  const auto method = Make("{method: ranking, rank_regulariser: 0.1}");
+  const torch::Tensor u = method->heads().at("rank")->forward(z_.to(torch::kFloat)).squeeze(1).to(torch::kDouble);
+  double expected = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    const double early = u[i].item<double>(), late = u[8 + i].item<double>();
+    expected += std::log1p(std::exp(early - late)) / 8 + 0.1 * (early * early + late * late) / 16;
+  }
+  EXPECT_NEAR(method->Loss(batch_, 0).loss.item<double>(), expected, 1e-4 * expected);
+}
+
+TEST_F(LossTest, SimclrTreatsTheBatchsHalvesAsViews) {
+  const auto method = Make("{method: simclr, ntxent_scaling: mean}");
+  const double mean = method->Loss(batch_, 0).loss.item<double>();
+  EXPECT_GT(mean, 0);
+  EXPECT_NEAR(Make("{method: simclr, ntxent_scaling: simclr}")->Loss(batch_, 0).loss.item<double>(), 2 * mean,
+              1e-5 * mean);
+  // Views that do not belong together cost more.
+  const torch::Tensor views = batch_.tensors.at("views");
+  batch_.tensors["views"] = torch::cat({views.slice(0, 0, 8), views.slice(0, 8, 16).roll(1, 0)});
+  EXPECT_GT(method->Loss(batch_, 0).loss.item<double>(), mean);
+}
+
+}  // namespace
+}  // namespace v2r
