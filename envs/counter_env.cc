@@ -66,8 +66,9 @@ class CounterEnv : public VectorEnv {
   void FinishRollout(std::span<float>, Metrics&) override {}
   void ExpertActions(ExpertSkill skill, Rng& rng, std::span<float> actions) override {
     for (float& a : actions) {
-      a = skill == ExpertSkill::kGood ? 1.f
-          : skill == ExpertSkill::kNearMiss ? 0.f : static_cast<float>(rng.Uniform(-1, 1));
+      a = skill == ExpertSkill::kGood       ? 1.f
+          : skill == ExpertSkill::kNearMiss ? 0.f
+                                            : static_cast<float>(rng.Uniform(-1, 1));
     }
   }
   void TrueDistance(std::span<float> distance) const override {

@@ -1,5 +1,5 @@
-// What the distractor variant of a task adds: a disc that wanders over the floor and a floor brightness, both drawn per episode and
-// without meaning for the task.
+// What the distractor variant of a task adds: a disc that wanders over the floor and a floor
+// brightness, both drawn per episode and without meaning for the task.
 #pragma once
 
 #include <cmath>

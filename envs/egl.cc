@@ -21,7 +21,8 @@ namespace {
 
 constexpr unsigned kGlRenderer = 0x1F01;  // GL_RENDERER
 constexpr const char* kInstall =
-    "install a driver (Debian: apt install libegl1 libegl-mesa0 libgl1-mesa-dri; NVIDIA: the driver's libnvidia-gl package), or set "
+    "install a driver (Debian: apt install libegl1 libegl-mesa0 libgl1-mesa-dri; NVIDIA: the "
+    "driver's libnvidia-gl package), or set "
     "env.render=false";
 
 template <typename F>
@@ -44,8 +45,8 @@ bool IsSoftware(const std::string& renderer) {
 
 }  // namespace
 
-// The entry points, an initialised display and a config that can draw. Lives until the process ends: drivers do not survive
-// being closed and reopened while other threads draw.
+// The entry points, an initialised display and a config that can draw. Lives until the process
+// ends: drivers do not survive being closed and reopened while other threads draw.
 struct EglLibrary {
   EGLDisplay display = EGL_NO_DISPLAY;
   EGLConfig config = nullptr;
@@ -65,7 +66,8 @@ struct EglLibrary {
   explicit EglLibrary(const std::string& path) {
     setenv("LP_NUM_THREADS", "0", /*overwrite=*/0);
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
-    if (library == nullptr) ThrowUser("cannot open EGL to draw pictures: {}; {}", dlerror(), kInstall);
+    if (library == nullptr)
+      ThrowUser("cannot open EGL to draw pictures: {}; {}", dlerror(), kInstall);
     Load(library, "eglGetProcAddress", get_proc_address);
     Load(library, "eglGetDisplay", get_display);
     Load(library, "eglInitialize", initialize);
@@ -88,9 +90,10 @@ struct EglLibrary {
   // Device displays first (they need no X or Wayland), then the default one.
   std::vector<EGLDisplay> Candidates() const {
     std::vector<EGLDisplay> displays;
-    const auto query = reinterpret_cast<PFNEGLQUERYDEVICESEXTPROC>(get_proc_address("eglQueryDevicesEXT"));
-    const auto platform =
-        reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(get_proc_address("eglGetPlatformDisplayEXT"));
+    const auto query =
+        reinterpret_cast<PFNEGLQUERYDEVICESEXTPROC>(get_proc_address("eglQueryDevicesEXT"));
+    const auto platform = reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(
+        get_proc_address("eglGetPlatformDisplayEXT"));
     std::array<EGLDeviceEXT, 32> devices{};
     EGLint count = 0;
     if (query != nullptr && platform != nullptr && query(devices.size(), devices.data(), &count)) {
@@ -114,8 +117,17 @@ struct EglLibrary {
   bool Open(EGLDisplay candidate) {
     EGLint major = 0, minor = 0, count = 0;
     if (!initialize(candidate, &major, &minor) || !bind_api(EGL_OPENGL_API)) return false;
-    const EGLint wanted[] = {EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT,
-                             EGL_RED_SIZE, 8, EGL_GREEN_SIZE, 8, EGL_BLUE_SIZE, 8, EGL_NONE};
+    const EGLint wanted[] = {EGL_SURFACE_TYPE,
+                             EGL_PBUFFER_BIT,
+                             EGL_RENDERABLE_TYPE,
+                             EGL_OPENGL_BIT,
+                             EGL_RED_SIZE,
+                             8,
+                             EGL_GREEN_SIZE,
+                             8,
+                             EGL_BLUE_SIZE,
+                             8,
+                             EGL_NONE};
     if (!choose_config(candidate, wanted, &config, 1, &count) || count == 0) return false;
     display = candidate;
     return true;
@@ -140,8 +152,11 @@ void SayOnce(const std::string& renderer) {
   std::call_once(once, [&] {
     LogInfo("pictures are drawn by {}", renderer);
     if (NvidiaHost() && IsSoftware(renderer)) {
-      LogWarn("SOFTWARE RENDERING on a host with an NVIDIA GPU: EGL found no NVIDIA driver (is libnvidia-gl installed, and "
-              "/usr/share/glvnd/egl_vendor.d/10_nvidia.json there?); pictures are drawn by {}", renderer);
+      LogWarn(
+          "SOFTWARE RENDERING on a host with an NVIDIA GPU: EGL found no NVIDIA driver (is "
+          "libnvidia-gl installed, and "
+          "/usr/share/glvnd/egl_vendor.d/10_nvidia.json there?); pictures are drawn by {}",
+          renderer);
     }
   });
 }
@@ -159,7 +174,8 @@ GlContext::GlContext() : egl_(OpenEgl()) {
     surface_ = egl_.create_pbuffer(egl_.display, egl_.config, size);
     if (!egl_.make_current(egl_.display, surface_, surface_, context_)) {
       egl_.destroy_context(egl_.display, context_);
-      ThrowUser("EGL cannot make its OpenGL context current (error {:#x}); {}", egl_.get_error(), kInstall);
+      ThrowUser("EGL cannot make its OpenGL context current (error {:#x}); {}", egl_.get_error(),
+                kInstall);
     }
   }
   using GetString = const unsigned char* (*)(unsigned);

@@ -7,7 +7,8 @@
 namespace v2r {
 
 void Env::Expert(Sim, ExpertSkill, Rng&, std::span<float>) {
-  ThrowUser("this environment has no scripted expert: take one of the v2r/ tasks to film demonstrations");
+  ThrowUser(
+      "this environment has no scripted expert: take one of the v2r/ tasks to film demonstrations");
 }
 
 void Env::PoseGoal(Sim) { V2R_CHECK(false, "the task says has_goal_frame but poses no goal"); }

@@ -1,4 +1,5 @@
-// Env: the task logic of one simulation. A task is one file of less than 120 lines and its MJCF in envs/assets.
+// Env: the task logic of one simulation. A task is one file of less than 120 lines and its MJCF in
+// envs/assets.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace v2r {
 
 struct EnvSpec {
-  std::string model;                     // file in envs/assets
+  std::string model;  // file in envs/assets
   int64_t obs_dim = 0;
   std::vector<float> act_low, act_high;  // [act_dim], one entry an actuator
   int64_t max_episode_steps = 0;         // the vector env truncates there
@@ -23,22 +24,25 @@ struct EnvSpec {
   bool has_goal_frame = false;           // PoseGoal shows the goal of the episode
 };
 
-// One simulation as MuJoCo's batch engine hands it to task code: valid during the call, on the calling thread.
+// One simulation as MuJoCo's batch engine hands it to task code: valid during the call, on the
+// calling thread.
 struct Sim {
   const mjModel* model = nullptr;
   mjData* data = nullptr;
 };
 
-// Where a simulation writes: its row of the batch arrays. The flags are 0 and the reward is 0 when Reset or Step is called.
+// Where a simulation writes: its row of the batch arrays. The flags are 0 and the reward is 0 when
+// Reset or Step is called.
 struct EnvRow {
   std::span<float> obs;  // [obs_dim]
   float& reward;
-  uint8_t& terminated;   // the episode ended by itself: no bootstrap
-  uint8_t& truncated;    // the episode was cut; the vector env sets it at the step limit
-  uint8_t& success;      // of the state after the step
+  uint8_t& terminated;  // the episode ended by itself: no bootstrap
+  uint8_t& truncated;   // the episode was cut; the vector env sets it at the step limit
+  uint8_t& success;     // of the state after the step
 };
 
-// Calls for one Env are never concurrent, but may come from another thread each time. Nothing here allocates after Bind.
+// Calls for one Env are never concurrent, but may come from another thread each time. Nothing here
+// allocates after Bind.
 class Env {
  public:
   virtual ~Env() = default;
@@ -46,27 +50,31 @@ class Env {
   // Once, before anything else: looks up ids in the model.
   virtual void Bind(const mjModel* model) = 0;
 
-  // Draws the start of an episode into sim.data, which mj_resetData has just cleared, runs the kinematics and writes `row.obs`
-  // and `row.success`.
+  // Draws the start of an episode into sim.data, which mj_resetData has just cleared, runs the
+  // kinematics and writes `row.obs` and `row.success`.
   virtual void Reset(Sim sim, Rng& rng, EnvRow row) = 0;
-  // One control step. action: [act_dim], finite, within the bounds. Leaves the kinematics (xpos, geom_xpos, ...) current, so that a
-  // picture shows the state after the step. Writes the whole row.
+  // One control step. action: [act_dim], finite, within the bounds. Leaves the kinematics (xpos,
+  // geom_xpos, ...) current, so that a picture shows the state after the step. Writes the whole
+  // row.
   virtual void Step(Sim sim, std::span<const float> action, EnvRow row) = 0;
 
-  // The scripted policy that films demonstrations, in the present state: writes action [act_dim]. What has to stay the same during
-  // an episode (speed, where a near miss ends) was drawn by Reset. UserError when the task has none.
+  // The scripted policy that films demonstrations, in the present state: writes action [act_dim].
+  // What has to stay the same during an episode (speed, where a near miss ends) was drawn by Reset.
+  // UserError when the task has none.
   virtual void Expert(Sim sim, ExpertSkill skill, Rng& rng, std::span<float> action);
   // Distance of the state to the goal in metres.
   virtual double TrueDistance(Sim sim) const = 0;
-  // Puts sim.data kinematically into the goal state of the episode, kinematics current. The caller restores the state.
+  // Puts sim.data kinematically into the goal state of the episode, kinematics current. The caller
+  // restores the state.
   virtual void PoseGoal(Sim sim);
 
-  // All the task keeps between calls beyond MuJoCo's integration state, as one flat array that the vector env saves and restores.
+  // All the task keeps between calls beyond MuJoCo's integration state, as one flat array that the
+  // vector env saves and restores.
   virtual std::span<double> Memory() { return {}; }
 };
 
-// Sets the controls to action[i] * (upper end of the actuator's control range), steps for `control_dt` and brings the kinematics up
-// to date. action: [nu] in [-1, 1].
+// Sets the controls to action[i] * (upper end of the actuator's control range), steps for
+// `control_dt` and brings the kinematics up to date. action: [nu] in [-1, 1].
 void StepServos(Sim sim, std::span<const float> action, double control_dt);
 
 // Every registered task: the one explicit list.

@@ -19,9 +19,9 @@ constexpr int kDistractorGroup = 4;
 
 }  // namespace
 
-MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options) : options_(options) {
+MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& make) {
   const int n = static_cast<int>(options.num_envs);
-  for (int i = 0; i < n; ++i) envs_.push_back(EnvRegistry().Make(options.id));
+  for (int i = 0; i < n; ++i) envs_.push_back(make());
   const EnvSpec& task = envs_[0]->Spec();
   const ModelPtr model = LoadModel(task.model);
   for (auto& env : envs_) env->Bind(model.get());
@@ -32,7 +32,8 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options) : options_(options) 
   spec_.act_dim = static_cast<int64_t>(task.act_low.size());
   spec_.act_low = task.act_low;
   spec_.act_high = task.act_high;
-  spec_.max_episode_steps = options.max_episode_steps > 0 ? options.max_episode_steps : task.max_episode_steps;
+  spec_.max_episode_steps =
+      options.max_episode_steps > 0 ? options.max_episode_steps : task.max_episode_steps;
   spec_.control_dt = task.control_dt;
   spec_.height = spec_.width = options.render ? options.frame_size : 0;
   spec_.has_goal_frame = options.render && task.has_goal_frame;
@@ -71,7 +72,8 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options) : options_(options) 
   next_frame_.resize(frames);
   goal_frame_.resize(spec_.has_goal_frame ? frames : 0);
   coming_goal_frame_.resize(goal_frame_.size());
-  for (auto* v : {&goal_id_, &coming_goal_id_, &episode_id_, &episode_step_, &episode_, &steps_}) v->resize(n);
+  for (auto* v : {&goal_id_, &coming_goal_id_, &episode_id_, &episode_step_, &episode_, &steps_})
+    v->resize(n);
   for (auto* v : {&terminated_, &truncated_, &success_, &ended_, &goal_turns_}) v->resize(n);
   seen_warnings_.resize(n);
   ids_.resize(n);
@@ -110,8 +112,10 @@ void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
   for (size_t k = 0; k < actions.size(); ++k) {
     const size_t j = k % spec_.act_dim;
     if (!std::isfinite(actions[k])) {
-      ThrowUser("{}: action {} of env {} is {}: the policy has diverged (lower the learning rate or clip gradients)",
-                spec_.name, j, k / spec_.act_dim, actions[k]);
+      ThrowUser(
+          "{}: action {} of env {} is {}: the policy has diverged (lower the learning rate or clip "
+          "gradients)",
+          spec_.name, j, k / spec_.act_dim, actions[k]);
     }
     actions_[k] = std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]);
   }
@@ -218,7 +222,8 @@ void MujocoVectorEnv::Loop() {
 void MujocoVectorEnv::ResetAll() {
   ids_.resize(n());
   std::iota(ids_.begin(), ids_.end(), 0);
-  for (auto* v : {&terminated_, &truncated_, &success_, &ended_, &goal_turns_}) std::fill(v->begin(), v->end(), 0);
+  for (auto* v : {&terminated_, &truncated_, &success_, &ended_, &goal_turns_})
+    std::fill(v->begin(), v->end(), 0);
   std::fill(env_reward_.begin(), env_reward_.end(), 0.f);
   std::fill(episode_.begin(), episode_.end(), -1);
   BeginEpisodes();
@@ -239,7 +244,8 @@ void MujocoVectorEnv::StepAll() {
     goal_turns_[i] = 0;
     goal_id_[i] = coming_goal_id_[i];
     if (!goal_frame_.empty()) {
-      std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes, goal_frame_.begin() + i * frame_bytes);
+      std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes,
+                  goal_frame_.begin() + i * frame_bytes);
     }
   }
   const bool next_step = autoreset_ == Autoreset::kNextStep;
@@ -251,11 +257,13 @@ void MujocoVectorEnv::StepAll() {
     for (int i : ids_) env_reward_[i] = terminated_[i] = truncated_[i] = success_[i] = 0;
     BeginEpisodes();
     for (int i : ids_) {
-      std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim, next_obs_.begin() + i * spec_.obs_dim);
+      std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim,
+                  next_obs_.begin() + i * spec_.obs_dim);
       goal_id_[i] = coming_goal_id_[i];
       goal_turns_[i] = 0;
       if (!goal_frame_.empty()) {
-        std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes, goal_frame_.begin() + i * frame_bytes);
+        std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes,
+                    goal_frame_.begin() + i * frame_bytes);
       }
     }
   }
@@ -277,7 +285,8 @@ void MujocoVectorEnv::StepAll() {
   episode_step_ = steps_;
   obs_ = next_obs_;
 
-  // Pictures of every state after the step: the started ones of next_step included, the frozen ones of disabled unchanged.
+  // Pictures of every state after the step: the started ones of next_step included, the frozen ones
+  // of disabled unchanged.
   if (next_step) {
     for (int i = 0; i < n(); ++i) {
       if (ended_[i]) ids_.push_back(i);
@@ -331,7 +340,8 @@ void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
   render_seconds_ += watch.Seconds();
 }
 
-// MuJoCo's counters start anew when a simulation is reset, so what is new is added up after every batch call.
+// MuJoCo's counters start anew when a simulation is reset, so what is new is added up after every
+// batch call.
 void MujocoVectorEnv::CountWarnings() {
   const mjWarningStat* warning = mjb_warning(batch_.get());
   for (int i : ids_) {
@@ -345,7 +355,8 @@ void MujocoVectorEnv::CountWarnings() {
 // --- inside the batch engine ---
 
 void MujocoVectorEnv::Apply(mjfBatchFunc function, bool save) {
-  const int failed = mjb_apply(batch_.get(), ids_.data(), static_cast<int>(ids_.size()), function, this, save);
+  const int failed =
+      mjb_apply(batch_.get(), ids_.data(), static_cast<int>(ids_.size()), function, this, save);
   CountWarnings();
   for (int i : ids_) {
     if (!errors_[i]) continue;
@@ -356,7 +367,8 @@ void MujocoVectorEnv::Apply(mjfBatchFunc function, bool save) {
   if (failed == 0) return;
   for (int i : ids_) {
     if (mjb_status(batch_.get())[i] != 0) {
-      throw Error(fmt::format("{}: MuJoCo failed in env {}: {}", spec_.name, i, mjb_error(batch_.get(), i)));
+      throw Error(fmt::format("{}: MuJoCo failed in env {}: {}", spec_.name, i,
+                              mjb_error(batch_.get(), i)));
     }
   }
 }
@@ -374,7 +386,10 @@ void MujocoVectorEnv::Guarded(void* arg, int i, Body body) {
 
 EnvRow MujocoVectorEnv::Row(std::vector<float>& obs, int i) {
   return {{obs.data() + i * spec_.obs_dim, static_cast<size_t>(spec_.obs_dim)},
-          env_reward_[i], terminated_[i], truncated_[i], success_[i]};
+          env_reward_[i],
+          terminated_[i],
+          truncated_[i],
+          success_[i]};
 }
 
 void MujocoVectorEnv::CaptureSim(const mjModel*, mjData* d, int i, void* arg) {

@@ -1,8 +1,10 @@
-// The vector env on MuJoCo: task code runs inside MuJoCo's batch engine, pictures come from the Renderer.
+// The vector env on MuJoCo: task code runs inside MuJoCo's batch engine, pictures come from the
+// Renderer.
 #pragma once
 
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,17 +19,23 @@
 namespace v2r {
 
 // Autoreset ("env.autoreset"), in Gymnasium's words:
-// - same_step: the step that ends an episode also starts the next one; obs/frame show its first state, next_obs/next_frame the last
+// - same_step: the step that ends an episode also starts the next one; obs/frame show its first
+// state, next_obs/next_frame the last
 //   state of the old one.
-// - next_step: the step after the end ignores its action and starts the next episode (reward 0, episode_step 0).
-// - disabled: an env that has ended keeps its last row, reward 0 and flags until Reset; its actions are ignored.
+// - next_step: the step after the end ignores its action and starts the next episode (reward 0,
+// episode_step 0).
+// - disabled: an env that has ended keeps its last row, reward 0 and flags until Reset; its actions
+// are ignored.
 //
-// Everything random is drawn from Rng(seed).Fork("env", i).Fork("episode", k), so neither the number of threads nor what other envs do
-// matters. After construction and the first steps, stepping allocates nothing (the GL driver's own allocations aside).
+// Everything random is drawn from Rng(seed).Fork("env", i).Fork("episode", k), so neither the
+// number of threads nor what other envs do matters. After construction and the first steps,
+// stepping allocates nothing (the GL driver's own allocations aside).
 class MujocoVectorEnv : public VectorEnv {
  public:
-  // UserError: unknown id or camera, no EGL.
-  explicit MujocoVectorEnv(const EnvOptions& options);
+  using EnvFactory = std::function<std::unique_ptr<Env>()>;
+  // `make` is called once a simulation; options.id is the name in messages and state files.
+  // UserError: unknown camera, no EGL.
+  MujocoVectorEnv(const EnvOptions& options, const EnvFactory& make);
   ~MujocoVectorEnv() override;
 
   const VectorEnvSpec& Spec() const override { return spec_; }
@@ -52,8 +60,9 @@ class MujocoVectorEnv : public VectorEnv {
   void Finish();
   void StepAll();
   void ResetAll();
-  void BeginEpisodes();                          // of envs ids_: states, goal pictures; obs_ rows
-  void Apply(mjfBatchFunc function, bool save);  // to envs ids_; throws what task code or MuJoCo threw
+  void BeginEpisodes();  // of envs ids_: states, goal pictures; obs_ rows
+  void Apply(mjfBatchFunc function,
+             bool save);  // to envs ids_; throws what task code or MuJoCo threw
   void DrawPictures(std::vector<uint8_t>& frames);  // of envs ids_
   void CountWarnings();
   template <typename Body>
@@ -71,7 +80,6 @@ class MujocoVectorEnv : public VectorEnv {
   BatchView View() const;
   int64_t n() const { return spec_.num_envs; }
 
-  EnvOptions options_;
   VectorEnvSpec spec_;
   Autoreset autoreset_ = Autoreset::kSameStep;
   std::vector<std::unique_ptr<Env>> envs_;
@@ -87,19 +95,20 @@ class MujocoVectorEnv : public VectorEnv {
   std::vector<uint8_t> frame_, next_frame_, goal_frame_, coming_goal_frame_;
   std::vector<int64_t> goal_id_, coming_goal_id_, episode_id_, episode_step_;
   std::vector<uint8_t> terminated_, truncated_, success_;
-  std::vector<int64_t> episode_;      // [N] episode that is going on
-  std::vector<int64_t> steps_;        // [N] steps taken in it
-  std::vector<uint8_t> ended_;        // [N] next_step: restarts at the next step; disabled: frozen
-  std::vector<uint8_t> goal_turns_;   // [N] goal_frame_ takes the coming one at the next step
-  std::vector<int> ids_;              // envs that the present batch call is about
+  std::vector<int64_t> episode_;     // [N] episode that is going on
+  std::vector<int64_t> steps_;       // [N] steps taken in it
+  std::vector<uint8_t> ended_;       // [N] next_step: restarts at the next step; disabled: frozen
+  std::vector<uint8_t> goal_turns_;  // [N] goal_frame_ takes the coming one at the next step
+  std::vector<int> ids_;             // envs that the present batch call is about
   std::vector<std::exception_ptr> errors_;
-  bool frames_differ_ = false;        // some episode restarted: frame_ holds the pictures, else next_frame_ serves both
+  bool frames_differ_ =
+      false;  // some episode restarted: frame_ holds the pictures, else next_frame_ serves both
   uint64_t seed_ = 0;
   bool started_ = false;
 
   double env_seconds_ = 0, render_seconds_ = 0;
-  int64_t warnings_ = 0;             // of all time
-  std::vector<int> seen_warnings_;   // [N] MuJoCo's counter after the last batch call
+  int64_t warnings_ = 0;            // of all time
+  std::vector<int> seen_warnings_;  // [N] MuJoCo's counter after the last batch call
 
   std::mutex mutex_;
   std::condition_variable to_driver_, to_caller_;

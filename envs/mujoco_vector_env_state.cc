@@ -11,15 +11,20 @@ namespace {
 constexpr const char* kWhat = "environment state";
 
 template <typename T>
-std::span<const T> All(const std::vector<T>& values) { return values; }
+std::span<const T> All(const std::vector<T>& values) {
+  return values;
+}
 
 // Copies the entry into `values`, which has the right size already.
 template <typename T>
 void Read(const StateDict& state, const std::string& name, std::span<T> values) {
   const auto stored = Require(state, name, kWhat).as<T>();
   if (stored.size() != values.size()) {
-    ThrowUser("{}: {} has {} values, this environment keeps {}: env.num_envs, env.frame_size and env.distractors have to be those "
-              "of the saved run", kWhat, name, stored.size(), values.size());
+    ThrowUser(
+        "{}: {} has {} values, this environment keeps {}: env.num_envs, env.frame_size and "
+        "env.distractors have to be those "
+        "of the saved run",
+        kWhat, name, stored.size(), values.size());
   }
   std::copy(stored.begin(), stored.end(), values.begin());
 }
@@ -87,7 +92,8 @@ void MujocoVectorEnv::LoadState(const StateDict& state) {
   Read(state, "success", success_);
   Read(state, "goal_frame", coming_goal_frame_);
   Read(state, "goal_id", coming_goal_id_);
-  // The pictures of the states at rest follow from them; the goals are those of the episodes that go on.
+  // The pictures of the states at rest follow from them; the goals are those of the episodes that
+  // go on.
   ids_.resize(n());
   std::iota(ids_.begin(), ids_.end(), 0);
   Apply(RefreshSim, /*save=*/false);

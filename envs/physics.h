@@ -1,4 +1,5 @@
-// MuJoCo's objects with owners, and its messages led to our log: MuJoCo never writes MUJOCO_LOG.TXT and never ends the process.
+// MuJoCo's objects with owners, and its messages led to our log: MuJoCo never writes MUJOCO_LOG.TXT
+// and never ends the process.
 #pragma once
 
 #include <mujoco/mjbatch.h>
@@ -22,11 +23,12 @@ using ModelPtr = std::unique_ptr<mjModel, ModelDeleter>;
 using DataPtr = std::unique_ptr<mjData, DataDeleter>;
 using BatchPtr = std::unique_ptr<mjBatch, BatchDeleter>;
 
-// Leads MuJoCo's messages away from MUJOCO_LOG.TXT and exit(): warnings go to our log, each text once a process; an error outside a
-// batch call is thrown as Error. Idempotent; LoadModel calls it.
+// Leads MuJoCo's messages away from MUJOCO_LOG.TXT and exit(): warnings go to our log, each text
+// once a process; an error outside a batch call is thrown as Error. Idempotent; LoadModel calls it.
 void InstallMujocoLog();
 
-// The model of envs/assets/`file`. UserError with MuJoCo's message when the file is missing or wrong.
+// The model of envs/assets/`file`. UserError with MuJoCo's message when the file is missing or
+// wrong.
 ModelPtr LoadModel(const std::string& file);
 
 // Id of a named object of the model (mjOBJ_SITE, "tip"); Error when there is none.

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "envs/expert.h"
 
 namespace v2r {
 namespace {
 
-constexpr double kPi = std::numbers::pi;
 constexpr double kUnit = 0.1;       // m, unit of the observation's lengths
 constexpr double kSuccess = 0.045;  // m
 constexpr double kSpeed = 0.3;      // m/s at action 1: 0.33 * kv 30 / (kv 30 + damping 3)
@@ -40,7 +38,7 @@ class Push : public Env {
       q[3] = wide_ ? rng.Uniform(-0.12, 0.14) : rng.Uniform(-0.075, -0.025);
     } while (Norm(Puck(sim) - target_) < 0.1);
     mj_forward(sim.model, sim.data);
-    memory_.habit.Draw(rng);
+    memory_.habit.Draw(rng, wide_ ? 0.75 : 0.5, wide_ ? 1.0 : 0.8);
     // A near miss stops short or beside: never in the half behind the target.
     const Vec2 back = Puck(sim) - target_;
     memory_.miss = target_ + Polar(rng.Uniform(0.065, 0.08),
@@ -64,7 +62,8 @@ class Push : public Env {
     Vec2 wish;  // m/s
     if (left > 0.006) {
       const Vec2 behind = (1 / left) * away, side = {-behind.y, behind.x};
-      const double angle = std::atan2(Dot(rel, side), Dot(rel, behind));  // 0 = exactly behind the puck
+      const double angle =
+          std::atan2(Dot(rel, side), Dot(rel, behind));  // 0 = exactly behind the puck
       if (std::abs(angle) < 0.35) {
         const double push = std::min(kSpeed, 4 * left + 0.03);
         wish = (-push) * behind + (-8 * Dot(rel, side)) * side;
@@ -89,8 +88,8 @@ class Push : public Env {
   void Write(Sim sim, EnvRow row) const {
     const Vec2 pusher = Pusher(sim), puck = Puck(sim), gap = puck - pusher, left = target_ - puck;
     const double* v = sim.data->qvel;
-    const double values[12] = {pusher.x / kUnit, pusher.y / kUnit, v[0] / kSpeed, v[1] / kSpeed,
-                               puck.x / kUnit,   puck.y / kUnit,   v[2] / kSpeed, v[3] / kSpeed,
+    const double values[12] = {pusher.x / kUnit, pusher.y / kUnit, v[0] / kSpeed,  v[1] / kSpeed,
+                               puck.x / kUnit,   puck.y / kUnit,   v[2] / kSpeed,  v[3] / kSpeed,
                                gap.x / kUnit,    gap.y / kUnit,    left.x / kUnit, left.y / kUnit};
     std::copy_n(values, row.obs.size(), row.obs.begin());
     row.success = Norm(left) < kSuccess;

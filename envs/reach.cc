@@ -3,19 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numbers>
 
 #include "envs/expert.h"
 
 namespace v2r {
 namespace {
 
-constexpr double kPi = std::numbers::pi;
 constexpr double kLink = 0.1;      // m, both links
 constexpr double kSuccess = 0.02;  // m
 constexpr double kSpeed = 3.0;     // rad/s at action 1
 
-// Joint angles that put the tip at `target`, elbow >= 0 (law of cosines; the target is brought within reach).
+// Joint angles that put the tip at `target`, elbow >= 0 (law of cosines; the target is brought
+// within reach).
 std::array<double, 2> SolveArm(Vec2 target) {
   const double r = std::clamp(Norm(target), 1e-6, 2 * kLink);
   const double elbow = std::acos(std::clamp(r * r / (2 * kLink * kLink) - 1, -1.0, 1.0));
@@ -24,15 +23,15 @@ std::array<double, 2> SolveArm(Vec2 target) {
 
 class Reach : public Env {
  public:
-  explicit Reach(bool random_goal) : random_goal_(random_goal) {
-    spec_.model = random_goal ? "reach_goal.xml" : "reach.xml";
-    spec_.obs_dim = random_goal ? 12 : 10;
-    spec_.act_low = {-1, -1};
-    spec_.act_high = {1, 1};
-    spec_.max_episode_steps = 50;
-    spec_.control_dt = 0.04;
-    spec_.has_goal_frame = random_goal;
-  }
+  explicit Reach(bool random_goal)
+      : random_goal_(random_goal),
+        spec_{.model = random_goal ? "reach_goal.xml" : "reach.xml",
+              .obs_dim = random_goal ? 12 : 10,
+              .act_low = {-1, -1},
+              .act_high = {1, 1},
+              .max_episode_steps = 50,
+              .control_dt = 0.04,
+              .has_goal_frame = random_goal} {}
   const EnvSpec& Spec() const override { return spec_; }
   void Bind(const mjModel* model) override {
     tip_site_ = RequireId(model, mjOBJ_SITE, "tip");
@@ -49,7 +48,7 @@ class Reach : public Env {
       sim.data->qpos[1] = rng.Uniform(-1.2, 2.4);
       mj_forward(sim.model, sim.data);
     } while (TrueDistance(sim) < 0.08);
-    memory_.habit.Draw(rng);
+    memory_.habit.Draw(rng, 0.65, 1.0);
     do {
       memory_.miss = memory_.goal + Polar(rng.Uniform(0.055, 0.08), rng.Uniform(-kPi, kPi));
     } while (Norm(memory_.miss) < 0.04 || Norm(memory_.miss) > 0.19);
@@ -85,15 +84,20 @@ class Reach : public Env {
 
  private:
   Vec2 Tip(Sim sim) const {
-    return {sim.data->site_xpos[3 * tip_site_], sim.data->site_xpos[3 * tip_site_ + 1]};
+    const mjtNum* pos = sim.data->site_xpos + 3 * tip_site_;
+    return {pos[0], pos[1]};
   }
   void Write(Sim sim, EnvRow row) const {
     const double* q = sim.data->qpos;
-    const Vec2 tip = Tip(sim), to_goal = memory_.goal - tip;
+    const double* v = sim.data->qvel;
+    const Vec2 to_goal = memory_.goal - Tip(sim);
+    const Vec2 tip = (1 / kLink) * Tip(sim), left = (1 / kLink) * to_goal;
+    const Vec2 goal = (1 / kLink) * memory_.goal;
+    // clang-format off
     const double values[12] = {std::cos(q[0]), std::cos(q[1]), std::sin(q[0]), std::sin(q[1]),
-                               sim.data->qvel[0] / kSpeed, sim.data->qvel[1] / kSpeed,
-                               tip.x / kLink, tip.y / kLink, to_goal.x / kLink, to_goal.y / kLink,
-                               memory_.goal.x / kLink, memory_.goal.y / kLink};
+                               v[0] / kSpeed, v[1] / kSpeed, tip.x, tip.y, left.x, left.y,
+                               goal.x, goal.y};
+    // clang-format on
     std::copy_n(values, row.obs.size(), row.obs.begin());
     row.success = Norm(to_goal) < kSuccess;
   }

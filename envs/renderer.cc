@@ -13,7 +13,8 @@
 namespace v2r {
 namespace {
 
-// Means of S x S blocks, rounded to nearest, rows from bottom-up to top-down. in: [S*h, S*w, 3]; sums: [S*w*3] of scratch.
+// Means of S x S blocks, rounded to nearest, rows from bottom-up to top-down. in: [S*h, S*w, 3];
+// sums: [S*w*3] of scratch.
 template <int S>
 void ShrinkFlipped(const uint8_t* in, int h, int w, uint16_t* sums, uint8_t* out) {
   const int stride = S * w * 3;
@@ -64,8 +65,8 @@ class RenderWorker : public Worker {
     mjr_setBuffer(mjFB_OFFSCREEN, &context_);
     if (context_.currentBuffer != mjFB_OFFSCREEN || context_.offWidth < o.width * o.supersample ||
         context_.offHeight < o.height * o.supersample) {
-      throw Error(fmt::format("{} gives no {} x {} framebuffer", gl_.renderer(), o.width * o.supersample,
-                              o.height * o.supersample));
+      throw Error(fmt::format("{} gives no {} x {} framebuffer", gl_.renderer(),
+                              o.width * o.supersample, o.height * o.supersample));
     }
     if (index == 0 && context_.offSamples != o.samples) {
       LogWarn("env.samples={}: {} gives {}", o.samples, gl_.renderer(), context_.offSamples);
@@ -82,16 +83,20 @@ class RenderWorker : public Worker {
   void Do(int64_t item, const std::atomic<bool>& abandoned) override {
     const RendererOptions& o = job_->options;
     const Picture picture = job_->pictures[item];
-    mjv_updateScene(job_->model.get(), picture.data, &visible_, nullptr, &camera_, mjCAT_ALL, &scene_);
+    mjv_updateScene(job_->model.get(), picture.data, &visible_, nullptr, &camera_, mjCAT_ALL,
+                    &scene_);
     if (picture.floor != 1) ShadeFloor(picture.floor);
     const mjrRect view{0, 0, o.width * o.supersample, o.height * o.supersample};
     mjr_render(view, &scene_, &context_);
     mjr_readPixels(pixels_.data(), nullptr, view, &context_);
     if (abandoned) return;
     switch (o.supersample) {
-      case 2: return ShrinkFlipped<2>(pixels_.data(), o.height, o.width, sums_.data(), picture.out);
-      case 3: return ShrinkFlipped<3>(pixels_.data(), o.height, o.width, sums_.data(), picture.out);
-      case 4: return ShrinkFlipped<4>(pixels_.data(), o.height, o.width, sums_.data(), picture.out);
+      case 2:
+        return ShrinkFlipped<2>(pixels_.data(), o.height, o.width, sums_.data(), picture.out);
+      case 3:
+        return ShrinkFlipped<3>(pixels_.data(), o.height, o.width, sums_.data(), picture.out);
+      case 4:
+        return ShrinkFlipped<4>(pixels_.data(), o.height, o.width, sums_.data(), picture.out);
     }
     const size_t row = static_cast<size_t>(o.width) * 3;
     for (int y = 0; y < o.height; ++y) {
@@ -118,7 +123,8 @@ class RenderWorker : public Worker {
   std::vector<uint16_t> sums_;   // one row of blocks
 };
 
-Renderer::Renderer(const mjModel* model, const RendererOptions& options) : job_(std::make_shared<Job>()) {
+Renderer::Renderer(const mjModel* model, const RendererOptions& options)
+    : job_(std::make_shared<Job>()) {
   job_->options = options;
   job_->model.reset(mj_copyModel(nullptr, model));
   job_->model->vis.global.offwidth = options.width * options.supersample;
@@ -127,13 +133,14 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options) : job_(
   job_->camera = mj_name2id(model, mjOBJ_CAMERA, options.camera.c_str());
   if (job_->camera < 0) {
     const auto names = CameraNames(model);
-    ThrowUser("env.camera: the model has no camera '{}'{} (it has: {})", options.camera, DidYouMean(options.camera, names),
-              Join(names, ", "));
+    ThrowUser("env.camera: the model has no camera '{}'{} (it has: {})", options.camera,
+              DidYouMean(options.camera, names), Join(names, ", "));
   }
   job_->floor = mj_name2id(model, mjOBJ_GEOM, "floor");
   InstallMujocoLog();
-  pool_ = std::make_unique<WorkerPool>(options.threads, "render threads (env.render_threads)", options.patience,
-                                       [job = job_](int index) { return std::make_unique<RenderWorker>(job, index); });
+  pool_ = std::make_unique<WorkerPool>(
+      options.threads, "render threads (env.render_threads)", options.patience,
+      [job = job_](int index) { return std::make_unique<RenderWorker>(job, index); });
 }
 
 void Renderer::Draw(std::span<const Picture> pictures) {

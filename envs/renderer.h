@@ -1,4 +1,5 @@
-// Renderer: pictures of MuJoCo simulations by MuJoCo's classic renderer, on threads that keep one GL context each for life.
+// Renderer: pictures of MuJoCo simulations by MuJoCo's classic renderer, on threads that keep one
+// GL context each for life.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +15,15 @@ namespace v2r {
 struct RendererOptions {
   int threads = 1;
   int height = 64, width = 64;
-  int samples = 0;       // multisampling, 0 = off
-  int supersample = 1;   // draw this many times larger in both directions and shrink by area
+  int samples = 0;      // multisampling, 0 = off
+  int supersample = 1;  // draw this many times larger in both directions and shrink by area
   std::string camera = "top";
   int extra_group = -1;  // geom group drawn besides MuJoCo's default 0, 1, 2
   double patience = 10;  // seconds without a picture after which the driver is said to hang
 };
 
-// One picture to draw. `data` has current kinematics and is only read by the one thread that draws it (MuJoCo wants it mutable).
+// One picture to draw. `data` has current kinematics and is only read by the one thread that draws
+// it (MuJoCo wants it mutable).
 struct Picture {
   mjData* data = nullptr;
   uint8_t* out = nullptr;  // [height, width, 3] RGB, first row on top
@@ -30,16 +32,18 @@ struct Picture {
 
 class Renderer {
  public:
-  // `model` is copied. UserError: no such camera (with the names there are), no EGL (with what to install).
+  // `model` is copied. UserError: no such camera (with the names there are), no EGL (with what to
+  // install).
   Renderer(const mjModel* model, const RendererOptions& options);
-  // Draws all of them, returns when done. A picture depends on its data and floor alone, not on the thread. Error when the driver
-  // hangs or fails.
+  // Draws all of them, returns when done. A picture depends on its data and floor alone, not on the
+  // thread. Error when the driver hangs or fails.
   void Draw(std::span<const Picture> pictures);
   const std::string& gl_renderer() const { return job_->gl_renderer; }
 
  private:
   friend class RenderWorker;
-  // What the threads read; theirs too, because one that hangs in the driver may outlive the Renderer.
+  // What the threads read; theirs too, because one that hangs in the driver may outlive the
+  // Renderer.
   struct Job {
     RendererOptions options;
     ModelPtr model;

@@ -15,9 +15,9 @@ struct WorkerPool::Shared {
   double patience = 0;
   std::mutex mutex;
   std::condition_variable work, done;
-  uint64_t job = 0;         // number of the present job; changes wake the threads
-  int64_t items = 0;        // of the present job
-  int busy = 0;             // threads that have not finished the present job
+  uint64_t job = 0;   // number of the present job; changes wake the threads
+  int64_t items = 0;  // of the present job
+  int busy = 0;       // threads that have not finished the present job
   bool stop = false;
   std::exception_ptr error;
   std::atomic<int64_t> next{0}, finished{0};
@@ -72,7 +72,8 @@ void WorkerPool::Run(int64_t items) {
   if (items == 0) return;
   {
     const std::lock_guard lock(shared_->mutex);
-    if (shared_->abandoned) throw Error(shared_->what + " hung earlier: nothing can be drawn any more");
+    if (shared_->abandoned)
+      throw Error(shared_->what + " hung earlier: nothing can be drawn any more");
     shared_->items = items;
     shared_->next = 0;
     shared_->failed = false;
@@ -91,7 +92,8 @@ void WorkerPool::Wait(const char* doing) {
   while (!s.done.wait_for(lock, patience, [&] { return s.busy == 0; })) {
     if (s.finished == seen) {
       s.abandoned = true;
-      throw Error(fmt::format("{}: nothing happened for {} s while {}; the driver hangs", s.what, s.patience, doing));
+      throw Error(fmt::format("{}: nothing happened for {} s while {}; the driver hangs", s.what,
+                              s.patience, doing));
     }
     seen = s.finished;
   }

@@ -1,0 +1,126 @@
+// GL without a screen, and drivers that are missing or hang.
+#include "envs/renderer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "core/error.h"
+#include "envs/egl.h"
+#include "envs/make.h"
+#include "envs/versions.h"
+#include "tests/envs/drive.h"
+
+namespace v2r {
+namespace {
+
+using testing::HasSubstr;
+
+struct EnvironmentVariable {
+  EnvironmentVariable(const char* name, const char* value) : name(name) { setenv(name, value, 1); }
+  ~EnvironmentVariable() { unsetenv(name); }
+  const char* name;
+};
+
+TEST(Egl, MissingLibrarySaysWhatToInstall) {
+  const EnvironmentVariable set("V2R_EGL_LIBRARY", "libNoSuchEgl.so.1");
+  try {
+    MakeVectorEnv(Small("v2r/reach", 2, true));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("libNoSuchEgl.so.1"), HasSubstr("libegl1")));
+  }
+  EXPECT_NO_THROW(MakeVectorEnv(Small("v2r/reach", 2, false)))
+      << "without pictures no EGL is needed";
+}
+
+TEST(Egl, LibraryThatIsNotEglIsRefused) {
+  const EnvironmentVariable set("V2R_EGL_LIBRARY", "libm.so.6");
+  EXPECT_THROW(GlContext(), UserError);
+}
+
+TEST(Egl, RendererHasAName) {
+  EXPECT_FALSE(GlRenderer().empty());
+  EXPECT_NE(GlRenderer(), "unknown");
+  EXPECT_STREQ(std::getenv("LP_NUM_THREADS"), "0");
+}
+
+TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
+  const ModelPtr model = LoadModel("push.xml");
+  const DataPtr a(mj_makeData(model.get())), b(mj_makeData(model.get()));
+  a->qpos[2] = 0.1;
+  mj_forward(model.get(), a.get());
+  mj_forward(model.get(), b.get());
+  Renderer renderer(model.get(), {.threads = 2, .height = 24, .width = 40});
+  const size_t bytes = 24 * 40 * 3;
+  std::vector<uint8_t> out(4 * bytes);
+  const std::vector<Picture> pictures = {{a.get(), &out[0]},
+                                         {b.get(), &out[bytes]},
+                                         {a.get(), &out[2 * bytes]},
+                                         {b.get(), &out[3 * bytes], 0.5f}};
+  renderer.Draw(std::span(pictures).first(2));
+  renderer.Draw(std::span(pictures).last(2));
+  const auto picture = [&](int i) {
+    return std::vector<uint8_t>(out.begin() + i * bytes, out.begin() + (i + 1) * bytes);
+  };
+  EXPECT_EQ(picture(0), picture(2));
+  EXPECT_NE(picture(0), picture(1));
+  EXPECT_NEAR(picture(3)[0], .5 * picture(1)[0], 1) << "the floor in the corner";
+}
+
+class Sleeper : public Worker {
+ public:
+  void Do(int64_t item, const std::atomic<bool>&) override {
+    if (item == 1) std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  }
+};
+
+TEST(WorkerPool, HungThreadIsNamedInsteadOfWaitedFor) {
+  WorkerPool pool(2, "test threads", 0.1, [](int) { return std::make_unique<Sleeper>(); });
+  pool.Run(1);
+  try {
+    pool.Run(4);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("test threads"), HasSubstr("hangs")));
+  }
+  EXPECT_THROW(pool.Run(1), Error);
+}
+
+class Counter : public Worker {
+ public:
+  explicit Counter(std::vector<std::atomic<int>>& done) : done_(done) {}
+  void Do(int64_t item, const std::atomic<bool>&) override {
+    if (item == 100) throw UserError("item 100 is bad");
+    ++done_[item];
+  }
+
+ private:
+  std::vector<std::atomic<int>>& done_;
+};
+
+TEST(WorkerPool, EveryItemOnceAndExceptionsSurface) {
+  std::vector<std::atomic<int>> done(101);
+  WorkerPool pool(3, "test threads", 10, [&](int) { return std::make_unique<Counter>(done); });
+  for (int run = 1; run <= 20; ++run) {
+    pool.Run(100);
+    for (int i = 0; i < 100; ++i) ASSERT_EQ(done[i], run);
+  }
+  EXPECT_THROW(pool.Run(101), UserError);
+  EXPECT_NO_THROW(pool.Run(3));
+}
+
+TEST(WorkerPool, FailureToStartSurfaces) {
+  EXPECT_THROW(WorkerPool(2, "test threads", 10,
+                          [](int i) -> std::unique_ptr<Worker> {
+                            if (i == 1) throw UserError("no second one");
+                            return std::make_unique<Sleeper>();
+                          }),
+               UserError);
+}
+
+}  // namespace
+}  // namespace v2r
