@@ -1,5 +1,7 @@
 #include "agents/policy_network.h"
 
+#include <spdlog/fmt/ranges.h>
+
 #include <cmath>
 
 #include "core/error.h"

@@ -16,8 +16,6 @@
 namespace v2r {
 namespace {
 
-constexpr double kEpsilon = 1e-8;  // added to the variance of the discounted return
-
 std::span<const float> Floats(const torch::Tensor& tensor) {
   return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
 }
@@ -138,11 +136,11 @@ std::vector<float> Ppo::NormalizedRewards(const Rollout& rollout, Metrics& metri
   for (size_t t = 0; t < static_cast<size_t>(rollout.T); ++t) {
     reward_normalizer_->Step(rewards.subspan(t * n, n), terminated.subspan(t * n, n), step);
   }
-  const double deviation = std::sqrt(reward_normalizer_->stats().var()[0] + kEpsilon);
-  metrics["train/return_std"] = deviation;
+  const double scale = reward_normalizer_->Scale();
+  metrics["train/return_std"] = 1.0 / scale;
   const double bound = options_.clip_reward;
   for (float& reward : out) {
-    const double scaled = reward / deviation;
+    const double scaled = reward * scale;
     reward = static_cast<float>(bound > 0 ? std::clamp(scaled, -bound, bound) : scaled);
   }
   return out;

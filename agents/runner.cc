@@ -1,5 +1,7 @@
 #include "agents/runner.h"
 
+#include <spdlog/fmt/ranges.h>
+
 #include <algorithm>
 
 #include "agents/episode_stats.h"

@@ -1,4 +1,6 @@
 // What every registered agent must do.
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <limits>
 

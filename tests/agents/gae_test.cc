@@ -12,7 +12,7 @@ struct Case {
   double gamma = 0.99, gae_lambda = 0.95;
 };
 
-std::pair<std::vector<float>, std::vector<float>> Run(const Case& c) {
+std::pair<std::vector<float>, std::vector<float>> Advantages(const Case& c) {
   std::vector<float> advantages(c.rewards.size()), returns(c.rewards.size());
   ComputeGae({.T = c.T,
               .N = c.N,
@@ -55,18 +55,18 @@ TEST(GaeGolden, MatchesCleanRlAndStableBaselines) {
     const auto dones = torch::cat({c["in.dones"].narrow(0, 1, T - 1), c["in.next_done"].view({1, N})});
     input.terminated = List<uint8_t>(dones);
     input.truncated.assign(input.terminated.size(), 0);
-    auto [advantages, returns] = Run(input);
-    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.cleanrl.advantages"].cpu(), {.absolute = 1e-6, .relative = 1e-6}));
-    EXPECT_TRUE(IsClose(Table(returns, T), c["out.cleanrl.returns"].cpu(), {.absolute = 1e-6, .relative = 1e-6}));
+    auto [advantages, returns] = Advantages(input);
+    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.cleanrl.advantages"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
+    EXPECT_TRUE(IsClose(Table(returns, T), c["out.cleanrl.returns"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
 
     // Stable-Baselines3's: the value of the last observation is added where time ran out.
     const auto cut = c["in.truncated"] > 0;
     input.terminated = List<uint8_t>(c["in.terminated"]);
     input.truncated = List<uint8_t>(c["in.truncated"]);
     input.next_values = List<float>(torch::where(cut, c["in.terminal_values"], following));
-    std::tie(advantages, returns) = Run(input);
-    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.sb3.advantages"].cpu(), {.absolute = 1e-6, .relative = 1e-6}));
-    EXPECT_TRUE(IsClose(Table(returns, T), c["out.sb3.returns"].cpu(), {.absolute = 1e-6, .relative = 1e-6}));
+    std::tie(advantages, returns) = Advantages(input);
+    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.sb3.advantages"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
+    EXPECT_TRUE(IsClose(Table(returns, T), c["out.sb3.returns"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
   }
 }
 
@@ -81,7 +81,7 @@ TEST(Gae, TruncationKeepsTheValueTerminationDropsIt) {
                    .truncated = {0, 1, 0, 0},
                    .gamma = 0.5,
                    .gae_lambda = 0.5};
-  const auto [advantages, returns] = Run(input);
+  const auto [advantages, returns] = Advantages(input);
   // delta: 1 + .5*1 - 1 = .5;  2 + .5*10 - 1 = 6;  3 + .5*2 - 2 = 2;  4 - 2 = 2.
   EXPECT_FLOAT_EQ(advantages[3], 2.0f);
   EXPECT_FLOAT_EQ(advantages[2], 2.5f);
@@ -106,8 +106,8 @@ TEST(Gae, EnvironmentsDoNotMix) {
                     .next_values = {0.6f, 0.7f},
                     .terminated = {1, 0},
                     .truncated = {0, 1}};
-  const auto [advantages, returns] = Run(both);
-  const auto [alone, alone_returns] = Run(second);
+  const auto [advantages, returns] = Advantages(both);
+  const auto [alone, alone_returns] = Advantages(second);
   EXPECT_EQ(advantages[1], alone[0]);
   EXPECT_EQ(advantages[3], alone[1]);
   EXPECT_EQ(returns[1], alone_returns[0]);

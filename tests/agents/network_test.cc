@@ -1,4 +1,6 @@
 // The hand-written forward and backward passes against autograd, and the initialisation.
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <numbers>
 

@@ -2,7 +2,9 @@
 #include "agents/ppo.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <map>
 
 #include "agents/gae.h"
 #include "agents/ppo_loss.h"

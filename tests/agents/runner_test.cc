@@ -25,17 +25,17 @@ Metrics WithoutTimes(const Metrics& metrics) {
   return kept;
 }
 
-struct Run {
+struct Outcome {
   std::vector<Metrics> metrics;
   std::vector<int64_t> steps;
   StateDict state;
 };
 
 // Trains until `stop` (0 = the end), starting from `from` when that is given.
-Run Train(const PointEnvOptions& env_options, int64_t stop, const StateDict* from, int64_t num_steps = 0) {
+Outcome Train(const PointEnvOptions& env_options, int64_t stop, const StateDict* from, int64_t num_steps = 0) {
   PointEnv env(env_options);
   auto agent = MakePointAgent();
-  Run run;
+  Outcome run;
   Runner runner(env, *agent, {.total_timesteps = 8 * 10 * 6, .num_steps = num_steps, .seed = 9},
                 {.on_iteration =
                      [&](int64_t step, const Metrics& metrics) {
@@ -54,9 +54,9 @@ class RunnerResume : public ::testing::TestWithParam<std::tuple<bool, int64_t>> 
 TEST_P(RunnerResume, StoppedAndContinuedEqualsStraight) {
   const auto [deferred, num_steps] = GetParam();
   const PointEnvOptions options{.num_envs = 8, .deferred = deferred, .wall = 1.2};
-  const Run straight = Train(options, 0, nullptr, num_steps);
-  const Run first = Train(options, 8 * 10 * 3, nullptr, num_steps);
-  const Run second = Train(options, 0, &first.state, num_steps);
+  const Outcome straight = Train(options, 0, nullptr, num_steps);
+  const Outcome first = Train(options, 8 * 10 * 3, nullptr, num_steps);
+  const Outcome second = Train(options, 0, &first.state, num_steps);
   std::vector<Metrics> joined = first.metrics;
   joined.insert(joined.end(), second.metrics.begin(), second.metrics.end());
   EXPECT_LT(first.metrics.size(), straight.metrics.size());
@@ -69,7 +69,7 @@ TEST_P(RunnerResume, StoppedAndContinuedEqualsStraight) {
 INSTANTIATE_TEST_SUITE_P(Rewards, RunnerResume, ::testing::Combine(::testing::Bool(), ::testing::Values(0, 7)));
 
 TEST(Runner, CountsWholeRolloutsAndReportsTheNames) {
-  const Run run = Train({.num_envs = 8, .deferred = true}, 0, nullptr, 7);
+  const Outcome run = Train({.num_envs = 8, .deferred = true}, 0, nullptr, 7);
   EXPECT_EQ(run.steps.front(), 56);
   EXPECT_EQ(run.steps.back(), 9 * 56);  // the first multiple that is not below 480
   for (const char* name : {"rollout/ep_rew_mean", "rollout/ep_true_rew_mean", "rollout/ep_len_mean", "rollout/success_rate",
@@ -113,7 +113,7 @@ TEST(Runner, AnInterruptKeepsTheLastRolloutEnd) {
 }
 
 TEST(Runner, AStateOfAnotherRunIsAUserError) {
-  const Run run = Train({.num_envs = 8}, 0, nullptr);
+  const Outcome run = Train({.num_envs = 8}, 0, nullptr);
   PointEnv env({.num_envs = 4});
   auto agent = MakePointAgent();
   Runner runner(env, *agent, {.total_timesteps = 800}, {});
