@@ -7,8 +7,9 @@
 
 namespace v2r {
 
-// No parameters; embedding = the input flattened in the order [C,H,W], D = 3 * frame_stack * input_size^2. The baseline that a
-// learned encoder has to beat. UserError when embedding_dim is not 0: there is no last layer.
+// No parameters; embedding = the input flattened in the order [C,H,W], D = 3 * frame_stack *
+// input_size^2. The baseline that a learned encoder has to beat. UserError when embedding_dim is
+// not 0: there is no last layer.
 class PixelsImpl : public EncoderNetImpl {
  public:
   explicit PixelsImpl(const EncoderSpec& spec);

@@ -104,7 +104,8 @@ void ClassifierReward::SetDemos(torch::Tensor demos) {
   demos_ = std::move(demos);
   mean_ = demos_.mean(0);
   const auto deviation = demos_.std(0, /*unbiased=*/false);
-  // A dimension that the demonstrations never move (a background pixel) must not drown the others when the policy moves it.
+  // A dimension that the demonstrations never move (a background pixel) must not drown the others
+  // when the policy moves it.
   deviation_ = deviation.clamp_min(std::max(0.1 * deviation.mean().item<double>(), 1e-6));
 }
 
@@ -141,7 +142,8 @@ void ClassifierReward::Learn(const RolloutFeatures& features, Rng& rng, Metrics&
   for (int64_t step = 0; step < options_.steps; ++step) {
     std::vector<int64_t> index(batch);
     for (auto& row : index) row = static_cast<int64_t>(rng.Below(demos_.size(0)));
-    z = torch::cat({demos_.index_select(0, IndexTensor(index, device_)), reservoir_.Sample(batch, rng)});
+    z = torch::cat(
+        {demos_.index_select(0, IndexTensor(index, device_)), reservoir_.Sample(batch, rng)});
     const double lambda = SampleMixup(options_.mixup_alpha, rng);
     const auto permutation = IndexTensor(rng.Permutation(2 * batch), device_);
     const torch::AutoGradMode grad(true);
@@ -164,9 +166,9 @@ torch::Tensor ClassifierReward::Compute(const RolloutFeatures& features,
   const torch::NoGradGuard no_grad;
   const auto base = base_->Compute(features, parts);
   const auto addition =
-      head_ == nullptr
-          ? torch::zeros_like(base)
-          : Logits(features.next.to(device_)).clamp(-options_.clip, options_.clip) * options_.weight;
+      head_ == nullptr ? torch::zeros_like(base)
+                       : Logits(features.next.to(device_)).clamp(-options_.clip, options_.clip) *
+                             options_.weight;
   if (parts != nullptr) {
     (*parts)["base"] = base;
     (*parts)["classifier"] = addition;

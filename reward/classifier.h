@@ -16,10 +16,11 @@ namespace v2r {
 class Reservoir {
  public:
   Reservoir(int64_t rollouts, int64_t frames) : rollouts_(rollouts), frames_(frames) {}
-  // z [M, D]: keeps min(M, frames) of its rows, drawn without replacement, in the place of the oldest rollout.
+  // z [M, D]: keeps min(M, frames) of its rows, drawn without replacement, in the place of the
+  // oldest rollout.
   void Add(const torch::Tensor& z, Rng& rng);
-  int64_t size() const;                                   // rows
-  torch::Tensor Sample(int64_t n, Rng& rng) const;        // [n, D], with replacement; size() > 0
+  int64_t size() const;                             // rows
+  torch::Tensor Sample(int64_t n, Rng& rng) const;  // [n, D], with replacement; size() > 0
   void SaveState(StateDict& state) const;
   void LoadState(const StateDict& state, const torch::Device& device);
 
@@ -30,10 +31,12 @@ class Reservoir {
   int64_t next_ = 0;             // place of the next rollout
 };
 
-// reward = base + weight * clip(logit, +-clip). The logit is an MLP's on the frozen embedding, standardised over the demonstrations;
-// trained in Learn() by binary cross entropy (demonstration frames 1, reservoir 0) with mixup, so it is the classifier after its
-// update that rewards the rollout. Before the first Learn() the addition is 0. Rank2Reward, arXiv:2404.14735, section IV.C;
-// settings: docs/rewards.md. Parts: "base", "classifier" (weighted and clipped) and the base's own. Not thread-safe.
+// reward = base + weight * clip(logit, +-clip). The logit is an MLP's on the frozen embedding,
+// standardised over the demonstrations; trained in Learn() by binary cross entropy (demonstration
+// frames 1, reservoir 0) with mixup, so it is the classifier after its update that rewards the
+// rollout. Before the first Learn() the addition is 0. Rank2Reward, arXiv:2404.14735, section IV.C;
+// settings: docs/rewards.md. Parts: "base", "classifier" (weighted and clipped) and the base's own.
+// Not thread-safe.
 class ClassifierReward : public RewardModel {
  public:
   ClassifierReward(std::unique_ptr<RewardModel> base, const ClassifierOptions& options,
@@ -42,7 +45,8 @@ class ClassifierReward : public RewardModel {
   void Calibrate(const DemoFeatures& demos) override;
   torch::Tensor Compute(const RolloutFeatures& features,
                         std::map<std::string, torch::Tensor>* parts) const override;
-  // Metrics: reward/classifier_loss (mean over the steps), reward/classifier_accuracy (after the last step, on its unmixed batch).
+  // Metrics: reward/classifier_loss (mean over the steps), reward/classifier_accuracy (after the
+  // last step, on its unmixed batch).
   void Learn(const RolloutFeatures& features, Rng& rng, Metrics& metrics) override;
   bool HasOnlineParts() const override { return true; }
   // The demonstrations' embeddings are part of the state: a continuation learns from the same bits.

@@ -14,12 +14,15 @@ namespace v2r {
 
 std::vector<torch::Tensor> GoodDemos(const DemoFeatures& demos, int64_t embedding_dim,
                                      const torch::Device& device) {
-  if (demos.good.empty()) ThrowUser("the reward needs demonstrations labelled 'good', there is none");
+  if (demos.good.empty())
+    ThrowUser("the reward needs demonstrations labelled 'good', there is none");
   std::vector<torch::Tensor> good;
   for (const auto& demo : demos.good) {
     if (demo.dim() != 2 || demo.size(0) == 0 || demo.size(1) != embedding_dim) {
-      ThrowUser("demonstration {}: embeddings are [{}], expected [frames, {}]: embed them with the encoder of the reward",
-                good.size(), fmt::join(demo.sizes().begin(), demo.sizes().end(), ", "), embedding_dim);
+      ThrowUser(
+          "demonstration {}: embeddings are [{}], expected [frames, {}]: embed them with the "
+          "encoder of the reward",
+          good.size(), fmt::join(demo.sizes().begin(), demo.sizes().end(), ", "), embedding_dim);
     }
     good.push_back(demo.to(device, torch::kFloat));
   }
@@ -29,11 +32,13 @@ std::vector<torch::Tensor> GoodDemos(const DemoFeatures& demos, int64_t embeddin
 void RequireRewardName(const StateDict& state, const std::string& name) {
   const std::string found = BlobText(Require(state, "name", "checkpoint of the reward"));
   if (found != name) {
-    ThrowUser("the checkpoint holds the reward '{}', this run uses '{}': set reward.name={}", found, name, found);
+    ThrowUser("the checkpoint holds the reward '{}', this run uses '{}': set reward.name={}", found,
+              name, found);
   }
 }
 
-DemoFeatures EmbedDemos(const RewardOptions& options, const Encoder* encoder, const ClipSet& clips) {
+DemoFeatures EmbedDemos(const RewardOptions& options, const Encoder* encoder,
+                        const ClipSet& clips) {
   CheckRewardOptions(options);
   if (!NeedsFrames(options)) return {};
   const auto own = encoder == nullptr ? RequireEncoder(options, nullptr) : nullptr;
@@ -58,8 +63,10 @@ DemoFeatures EmbedDemos(const RewardOptions& options, const Encoder* encoder, co
   }
   const std::vector<std::string> others(unknown.begin(), unknown.end());
   if (features.good.empty()) {
-    ThrowUser("no clip is labelled 'good'{}: put demonstrations into a folder 'good' or label them in manifest.json",
-              others.empty() ? "" : " (labels there are: " + Join(others, ", ") + ")");
+    ThrowUser(
+        "no clip is labelled 'good'{}: put demonstrations into a folder 'good' or label them in "
+        "manifest.json",
+        others.empty() ? "" : " (labels there are: " + Join(others, ", ") + ")");
   }
   if (!others.empty()) {
     LogWarn("clips labelled {} are not used by the reward (known: good, near_miss, random)",

@@ -11,8 +11,8 @@
 
 namespace v2r {
 
-// The good demonstrations on `device`, float32. UserError when there is none, when one has no frames, or when the embedding size is
-// not `embedding_dim`.
+// The good demonstrations on `device`, float32. UserError when there is none, when one has no
+// frames, or when the embedding size is not `embedding_dim`.
 std::vector<torch::Tensor> GoodDemos(const DemoFeatures& demos, int64_t embedding_dim,
                                      const torch::Device& device);
 // UserError when the checkpoint holds another reward.

@@ -62,14 +62,16 @@ void GoalSet::Fit(const std::vector<torch::Tensor>& demos, bool wrong) {
   const GoalSpread spread = MeasureGoalSpread(options_, distance_, demos);
   if (spread.start_distance < kTiny) {
     ThrowUser(
-        "the demonstrations' first and last frames are {:.3g} apart in the embedding: they look the same to this encoder (a "
+        "the demonstrations' first and last frames are {:.3g} apart in the embedding: they look "
+        "the same to this encoder (a "
         "collapsed encoder, or clips that begin at the goal)",
         spread.start_distance);
   }
   if (options_.kind == "mean" && !wrong &&
       spread.spread > options_.max_spread * spread.start_distance) {
     ThrowUser(
-        "the demonstrations' goals do not look alike: goal spread {:.4g}, start-goal distance {:.4g}, ratio {:.2f} > "
+        "the demonstrations' goals do not look alike: goal spread {:.4g}, start-goal distance "
+        "{:.4g}, ratio {:.2f} > "
         "goal.max_spread {:.2f}. Their mean is no goal: set goal.kind=nearest",
         spread.spread, spread.start_distance, spread.ratio(), options_.max_spread);
   }

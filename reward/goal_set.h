@@ -19,15 +19,17 @@ struct GoalSpread {
   double ratio() const { return start_distance > 0 ? spread / start_distance : 0; }
 };
 
-// kind mean: one goal, the mean of the demonstrations' last `last_frames` embeddings; nearest: all of them, the distance is that
-// to the nearest; env: the goal picture of the episode, demonstrations only set the scale (their own last frame is their goal).
+// kind mean: one goal, the mean of the demonstrations' last `last_frames` embeddings; nearest: all
+// of them, the distance is that to the nearest; env: the goal picture of the episode,
+// demonstrations only set the scale (their own last frame is their goal).
 class GoalSet {
  public:
   GoalSet(const GoalOptions& options, DistanceFn distance);
 
-  // demos: [T_i, D] each, at least one. `wrong` takes first frames instead (the control; a constant goal for every kind).
-  // UserError, with both numbers, when a mean is asked for of goals that do not look alike (spread > max_spread * start_distance;
-  // not asked of the control), and when first and last frames cannot be told apart.
+  // demos: [T_i, D] each, at least one. `wrong` takes first frames instead (the control; a constant
+  // goal for every kind). UserError, with both numbers, when a mean is asked for of goals that do
+  // not look alike (spread > max_spread * start_distance; not asked of the control), and when first
+  // and last frames cannot be told apart.
   void Fit(const std::vector<torch::Tensor>& demos, bool wrong);
   // z [..., D]; `goal` [..., D] is the episode's goal picture, read with kind env only. -> [...]
   torch::Tensor Distance(const torch::Tensor& z, const torch::Tensor& goal) const;

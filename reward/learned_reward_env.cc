@@ -58,8 +58,8 @@ void RewardStatistics::Report(Metrics& metrics) {
 
 LearnedRewardEnv::LearnedRewardEnv(std::unique_ptr<VectorEnv> env,
                                    std::shared_ptr<const Encoder> encoder,
-                                   std::unique_ptr<RewardModel> reward, const RewardOptions& options,
-                                   uint64_t seed)
+                                   std::unique_ptr<RewardModel> reward,
+                                   const RewardOptions& options, uint64_t seed)
     : VectorEnvDecorator(std::move(env)),
       encoder_(std::move(encoder)),
       reward_(std::move(reward)),
@@ -120,8 +120,8 @@ void LearnedRewardEnv::FinishRollout(std::span<float> rewards, Metrics& metrics)
   if (spec_.deferred_rewards && recorder_.steps() > 0) {
     const int64_t expected = recorder_.steps() * spec_.num_envs;
     V2R_CHECK(static_cast<int64_t>(rewards.size()) == expected,
-              "FinishRollout got room for {} rewards; {} steps of {} environments were made", rewards.size(),
-              recorder_.steps(), spec_.num_envs);
+              "FinishRollout got room for {} rewards; {} steps of {} environments were made",
+              rewards.size(), recorder_.steps(), spec_.num_envs);
     const auto features = Encode();
     const ScopedTimer timer(reward_seconds_);
     reward_->Learn(features, rng_, metrics);
@@ -142,7 +142,8 @@ void LearnedRewardEnv::SaveState(StateDict& state) const {
   Merge(own, "model", std::move(model));
   own["encoder"] = TextBlob(Fingerprint());
   const Rng::State rng = rng_.Save();
-  const std::vector<int64_t> words = {static_cast<int64_t>(rng.key), static_cast<int64_t>(rng.counter),
+  const std::vector<int64_t> words = {static_cast<int64_t>(rng.key),
+                                      static_cast<int64_t>(rng.counter),
                                       static_cast<int64_t>(rng.position)};
   own["rng"] = Blob::Of<int64_t>(words);
   Merge(state, kName, std::move(own));
@@ -150,16 +151,21 @@ void LearnedRewardEnv::SaveState(StateDict& state) const {
 
 void LearnedRewardEnv::LoadState(const StateDict& state) {
   const StateDict own = Under(state, kName);
-  if (own.empty()) ThrowUser("the checkpoint has no learned reward: it was made with reward.name=true and no decorator");
+  if (own.empty())
+    ThrowUser(
+        "the checkpoint has no learned reward: it was made with reward.name=true and no decorator");
   const std::string found = BlobText(Require(own, "encoder", kWhat));
   if (found != Fingerprint()) {
-    ThrowUser("{}: it was made with encoder {}, this run uses encoder {}: give the run the encoder file of the checkpoint",
-              kWhat, found, Fingerprint());
+    ThrowUser(
+        "{}: it was made with encoder {}, this run uses encoder {}: give the run the encoder file "
+        "of the checkpoint",
+        kWhat, found, Fingerprint());
   }
   const auto words = Require(own, "rng", kWhat).as<int64_t>();
   if (words.size() != 3) ThrowUser("{}: rng should be 3 numbers, has {}", kWhat, words.size());
   inner_->LoadState(state);
-  recorder_.LoadState(Under(own, "recorder"), encoder_ == nullptr ? torch::kCPU : encoder_->device());
+  recorder_.LoadState(Under(own, "recorder"),
+                      encoder_ == nullptr ? torch::kCPU : encoder_->device());
   reward_->LoadState(Under(own, "model"));
   rng_.Load({static_cast<uint64_t>(words[0]), static_cast<uint64_t>(words[1]),
              static_cast<uint64_t>(words[2])});
@@ -189,11 +195,14 @@ std::unique_ptr<VectorEnv> MakeLearnedRewardEnv(std::unique_ptr<VectorEnv> env,
               spec.name, options.name);
   }
   if (NeedsGoalFrames(options) && !spec.has_goal_frame) {
-    ThrowUser("{}: reward.goal.kind=env, but this task draws no goal picture; use goal.kind=mean or nearest, or a task with a goal "
-              "per episode",
-              spec.name);
+    ThrowUser(
+        "{}: reward.goal.kind=env, but this task draws no goal picture; use goal.kind=mean or "
+        "nearest, or a task with a goal "
+        "per episode",
+        spec.name);
   }
-  return std::make_unique<LearnedRewardEnv>(std::move(env), RequireEncoder(options, std::move(encoder)),
+  return std::make_unique<LearnedRewardEnv>(std::move(env),
+                                            RequireEncoder(options, std::move(encoder)),
                                             std::move(reward), options, seed);
 }
 

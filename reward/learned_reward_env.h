@@ -14,13 +14,15 @@
 
 namespace v2r {
 
-// Sums over the rewards of a rollout and their parts; the same numbers whether they came at once or step by step.
+// Sums over the rewards of a rollout and their parts; the same numbers whether they came at once or
+// step by step.
 class RewardStatistics {
  public:
   // rewards, parts, done, transition: [T,N]. Rows that are no transition do not count.
   void Add(const torch::Tensor& rewards, const std::map<std::string, torch::Tensor>& parts,
            const torch::Tensor& done, const torch::Tensor& transition);
-  // reward/mean, reward/std, reward/PART (mean), reward/PART_end (mean over last steps of episodes, when there are any). Starts afresh.
+  // reward/mean, reward/std, reward/PART (mean), reward/PART_end (mean over last steps of episodes,
+  // when there are any). Starts afresh.
   void Report(Metrics& metrics);
 
  private:
@@ -28,19 +30,22 @@ class RewardStatistics {
   std::map<std::string, double> part_sum_, part_end_sum_;
 };
 
-// See MakeLearnedRewardEnv. Deferred: pictures are copied while the rollout is made, encoded and rewarded in FinishRollout, where
-// online parts learn first. Immediate: every step is a rollout of its own. Metrics of FinishRollout: those of RewardStatistics and of
-// RewardModel::Learn, reward/encoded_frames and reward/encode_calls of this rollout. Timings: time/encode, time/reward.
+// See MakeLearnedRewardEnv. Deferred: pictures are copied while the rollout is made, encoded and
+// rewarded in FinishRollout, where online parts learn first. Immediate: every step is a rollout of
+// its own. Metrics of FinishRollout: those of RewardStatistics and of RewardModel::Learn,
+// reward/encoded_frames and reward/encode_calls of this rollout. Timings: time/encode, time/reward.
 class LearnedRewardEnv : public VectorEnvDecorator {
  public:
   LearnedRewardEnv(std::unique_ptr<VectorEnv> env, std::shared_ptr<const Encoder> encoder,
-                   std::unique_ptr<RewardModel> reward, const RewardOptions& options, uint64_t seed);
+                   std::unique_ptr<RewardModel> reward, const RewardOptions& options,
+                   uint64_t seed);
   const VectorEnvSpec& Spec() const override { return spec_; }
   BatchView Reset(uint64_t seed) override;
   BatchView StepWait() override;
   void FinishRollout(std::span<float> rewards, Metrics& metrics) override;
   void SaveState(StateDict& state) const override;
-  // UserError: a checkpoint of another encoder (both fingerprints), another reward, another number of environments.
+  // UserError: a checkpoint of another encoder (both fingerprints), another reward, another number
+  // of environments.
   void LoadState(const StateDict& state) override;
   Metrics Timings() const override;
 

@@ -19,12 +19,14 @@ using RewardRegistry = Registry<RewardModel, const RewardOptions&, std::shared_p
 // The list of rewards: a new one is one line here.
 RewardRegistry MakeRegistry() {
   RewardRegistry rewards("reward");
-  const auto goal_distance = [](const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
+  const auto goal_distance = [](const RewardOptions& options,
+                                std::shared_ptr<const Encoder> encoder,
                                 const torch::Device& device) -> std::unique_ptr<RewardModel> {
     return std::make_unique<GoalDistanceReward>(options, std::move(encoder), device);
   };
   rewards.Add("goal_distance", "minus the distance between embedding and goal", goal_distance);
-  rewards.Add("pixel_l2", "goal_distance on the shrunk picture itself: the baseline without learning",
+  rewards.Add("pixel_l2",
+              "goal_distance on the shrunk picture itself: the baseline without learning",
               goal_distance);
   rewards.Add("ranking", "how late in a demonstration a picture looks, by a head that ranks frames",
               [](const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
@@ -72,26 +74,32 @@ void CheckRewardOptions(const RewardOptions& options) {
   if (!IsGoalReward(options)) {
     const auto unread = [&](const char* key, bool is_default) {
       if (!is_default) {
-        ThrowUser("reward.{}: reward '{}' has no goal and does not read it; use reward.name=goal_distance or leave it out",
-                  key, options.name);
+        ThrowUser(
+            "reward.{}: reward '{}' has no goal and does not read it; use "
+            "reward.name=goal_distance or leave it out",
+            key, options.name);
       }
     };
     unread("goal.kind", options.goal.kind == defaults.goal.kind);
     unread("form", options.form == defaults.form);
     unread("distance", options.distance == defaults.distance);
     if (options.wrong_goal) {
-      ThrowUser(
-          "reward.wrong_goal: reward '{}' has no goal that could be wrong{}", options.name,
-          options.name == "ranking" ? " (it learned the order of frames; reversing that would only change the sign)" : "");
+      ThrowUser("reward.wrong_goal: reward '{}' has no goal that could be wrong{}", options.name,
+                options.name == "ranking"
+                    ? " (it learned the order of frames; reversing that would only change the sign)"
+                    : "");
     }
   }
   if (options.classifier.weight > 0) {
     if (options.name == "true") {
-      ThrowUser("reward.classifier.weight: nothing learned is added to the true reward; choose another reward.name");
+      ThrowUser(
+          "reward.classifier.weight: nothing learned is added to the true reward; choose another "
+          "reward.name");
     }
     if (options.timing == "immediate") {
       ThrowUser(
-          "reward.timing=immediate: the classifier learns from a whole rollout before it rewards it; use reward.timing=deferred or "
+          "reward.timing=immediate: the classifier learns from a whole rollout before it rewards "
+          "it; use reward.timing=deferred or "
           "reward.classifier.weight=0");
     }
   }
@@ -102,21 +110,27 @@ std::shared_ptr<const Encoder> RequireEncoder(const RewardOptions& options,
   if (!NeedsFrames(options)) return nullptr;
   if (encoder == nullptr) {
     if (options.name != "pixel_l2") {
-      ThrowUser("reward '{}' needs an encoder: pretrain one, give an encoder file, or use reward.name=pixel_l2",
-                options.name);
+      ThrowUser(
+          "reward '{}' needs an encoder: pretrain one, give an encoder file, or use "
+          "reward.name=pixel_l2",
+          options.name);
     }
     Rng rng(0);  // nothing to draw: pixels has no parameters
     return std::make_shared<const Encoder>(
         MakeEncoder(MakeEncoderNet(PixelsSpec(), rng), {}, torch::kCPU, "float32"));
   }
   if (options.name == "pixel_l2" && encoder->spec().arch != "pixels") {
-    ThrowUser("reward 'pixel_l2' reads the picture itself, the encoder given is '{}': leave the encoder out or use "
-              "reward.name=goal_distance",
-              encoder->spec().arch);
+    ThrowUser(
+        "reward 'pixel_l2' reads the picture itself, the encoder given is '{}': leave the encoder "
+        "out or use "
+        "reward.name=goal_distance",
+        encoder->spec().arch);
   }
   if (encoder->spec().frame_stack != 1) {
-    ThrowUser("encoder: it stacks {} pictures (frame_stack); rewards embed single pictures, pretrain with frame_stack=1",
-              encoder->spec().frame_stack);
+    ThrowUser(
+        "encoder: it stacks {} pictures (frame_stack); rewards embed single pictures, pretrain "
+        "with frame_stack=1",
+        encoder->spec().frame_stack);
   }
   return encoder;
 }

@@ -21,10 +21,12 @@ struct GoalOptions {
 
   template <typename V>
   void Fields(V& v) {
-    v("kind", kind, "mean of the demonstrations' last frames, nearest of them, or the env's goal picture",
+    v("kind", kind,
+      "mean of the demonstrations' last frames, nearest of them, or the env's goal picture",
       OneOf({"mean", "nearest", "env"}));
     v("last_frames", last_frames, "frames at a demonstration's end that show the goal", AtLeast(1));
-    v("max_spread", max_spread, "a mean goal is refused when goal spread / start-goal distance is larger", AtLeast(0));
+    v("max_spread", max_spread,
+      "a mean goal is refused when goal spread / start-goal distance is larger", AtLeast(0));
   }
 };
 
@@ -41,7 +43,9 @@ struct ClassifierOptions {
 
   template <typename V>
   void Fields(V& v) {
-    v("weight", weight, "reward += weight * clip(logit): demonstration frames against policy frames; 0 = off", AtLeast(0));
+    v("weight", weight,
+      "reward += weight * clip(logit): demonstration frames against policy frames; 0 = off",
+      AtLeast(0));
     v("clip", clip, "the logit is clipped to +- this", AtLeast(0));
     v("hidden", hidden, "hidden layers of the classifier");
     v("learning_rate", learning_rate, "Adam's step size", AtLeast(0));
@@ -72,15 +76,20 @@ struct RewardOptions {
   template <typename V>
   void Fields(V& v) {
     v("name", name, "reward model, see `v2r list rewards`");
-    v("distance", distance, "goal_distance: the encoder's own metric, or a chosen one", OneOf({"encoder", "l2", "cosine"}));
-    v("form", form, "goal_distance: -d, -log(1+10d), exp(-d), -d^2, gamma*Phi'-Phi, .1*Phi' + (Phi'-Phi)",
+    v("distance", distance, "goal_distance: the encoder's own metric, or a chosen one",
+      OneOf({"encoder", "l2", "cosine"}));
+    v("form", form,
+      "goal_distance: -d, -log(1+10d), exp(-d), -d^2, gamma*Phi'-Phi, .1*Phi' + (Phi'-Phi)",
       OneOf({"negative", "log", "exp", "squared", "difference", "mixed"}));
-    v("form_gamma", form_gamma, "goal_distance: discount of the later potential in form=difference", InRange(0, 1));
+    v("form_gamma", form_gamma, "goal_distance: discount of the later potential in form=difference",
+      InRange(0, 1));
     v("scale", scale, "multiplies the reward", AtLeast(0));
-    v("demo_scale", demo_scale, "the demonstrations' mean start-goal distance (ranking: progress) becomes 1");
+    v("demo_scale", demo_scale,
+      "the demonstrations' mean start-goal distance (ranking: progress) becomes 1");
     v("head", head, "ranking: named head of the encoder file");
     v("dtype", dtype, "of the encoder's convolutions", OneOf({"float32", "bfloat16"}));
-    v("timing", timing, "deferred: one batched computation a rollout; immediate: every step", OneOf({"deferred", "immediate"}));
+    v("timing", timing, "deferred: one batched computation a rollout; immediate: every step",
+      OneOf({"deferred", "immediate"}));
     v("chunk_size", chunk_size, "frames encoded together", AtLeast(1));
     v("every", every, "reward every this many steps, the last one is held in between", AtLeast(1));
     v("wrong_goal", wrong_goal, "control: uses the demonstrations' first frames as the goal");
@@ -92,25 +101,29 @@ struct RewardOptions {
 std::vector<std::string> RewardNames();  // goal_distance, pixel_l2, ranking, true
 std::string RewardDoc(const std::string& name);
 
-// UserError naming the key when options contradict each other (a goal for a reward that has none, an online part with immediate
-// rewards, ...). Every function below calls it.
+// UserError naming the key when options contradict each other (a goal for a reward that has none,
+// an online part with immediate rewards, ...). Every function below calls it.
 void CheckRewardOptions(const RewardOptions& options);
-// The encoder a reward reads, loaded with options.dtype. `path` empty: pixel_l2 gets the shrunk picture itself, `true` null;
-// UserError naming what is missing for the others.
-std::shared_ptr<const Encoder> MakeRewardEncoder(const RewardOptions& options, const std::filesystem::path& path,
+// The encoder a reward reads, loaded with options.dtype. `path` empty: pixel_l2 gets the shrunk
+// picture itself, `true` null; UserError naming what is missing for the others.
+std::shared_ptr<const Encoder> MakeRewardEncoder(const RewardOptions& options,
+                                                 const std::filesystem::path& path,
                                                  const torch::Device& device);
-// `encoder` may be null only for rewards that need none (true, pixel_l2); UserError names what is missing.
-std::unique_ptr<RewardModel> MakeRewardModel(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
+// `encoder` may be null only for rewards that need none (true, pixel_l2); UserError names what is
+// missing.
+std::unique_ptr<RewardModel> MakeRewardModel(const RewardOptions& options,
+                                             std::shared_ptr<const Encoder> encoder,
                                              const torch::Device& device);
-// Embeds demonstrations by label (good, near_miss, random). Frames may be of any size. Empty for `true`. UserError when no clip is
-// labelled good. A null `encoder` as in MakeRewardModel.
+// Embeds demonstrations by label (good, near_miss, random). Frames may be of any size. Empty for
+// `true`. UserError when no clip is labelled good. A null `encoder` as in MakeRewardModel.
 DemoFeatures EmbedDemos(const RewardOptions& options, const Encoder* encoder, const ClipSet& clips);
-// The env whose `reward` is learned. `reward` must be calibrated. `seed` feeds the online parts. A null `encoder` as in
-// MakeRewardModel. UserError: an env without pictures, goal.kind=env with an env that draws no goal picture, an env whose reward is
-// learned already.
-// The rows of a rollout are the steps since the last FinishRollout; a Reset() in between ends an episode and drops nothing.
-std::unique_ptr<VectorEnv> MakeLearnedRewardEnv(std::unique_ptr<VectorEnv> env, std::shared_ptr<const Encoder> encoder,
-                                                std::unique_ptr<RewardModel> reward, const RewardOptions& options,
-                                                uint64_t seed);
+// The env whose `reward` is learned. `reward` must be calibrated. `seed` feeds the online parts. A
+// null `encoder` as in MakeRewardModel. UserError: an env without pictures, goal.kind=env with an
+// env that draws no goal picture, an env whose reward is learned already. The rows of a rollout are
+// the steps since the last FinishRollout; a Reset() in between ends an episode and drops nothing.
+std::unique_ptr<VectorEnv> MakeLearnedRewardEnv(std::unique_ptr<VectorEnv> env,
+                                                std::shared_ptr<const Encoder> encoder,
+                                                std::unique_ptr<RewardModel> reward,
+                                                const RewardOptions& options, uint64_t seed);
 
 }  // namespace v2r

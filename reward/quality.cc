@@ -28,8 +28,11 @@ std::vector<double> RewardsOf(const RewardModel& model, const torch::Tensor& z,
   return ToDoubles(model.Compute(features, nullptr).squeeze(1));
 }
 
-std::vector<double> RewardsOfClip(const RewardModel& model, const torch::Tensor& clip, bool goal_per_episode) {
-  return RewardsOf(model, clip, goal_per_episode ? clip.narrow(0, clip.size(0) - 1, 1).expand_as(clip) : torch::Tensor());
+std::vector<double> RewardsOfClip(const RewardModel& model, const torch::Tensor& clip,
+                                  bool goal_per_episode) {
+  return RewardsOf(
+      model, clip,
+      goal_per_episode ? clip.narrow(0, clip.size(0) - 1, 1).expand_as(clip) : torch::Tensor());
 }
 
 double Mean(const std::vector<double>& values) {
@@ -53,7 +56,8 @@ struct Correlations {
   int64_t near_states = 0;
 };
 
-Correlations Correlate(const std::vector<double>& rewards, const std::vector<double>& distance, double near) {
+Correlations Correlate(const std::vector<double>& rewards, const std::vector<double>& distance,
+                       double near) {
   std::vector<double> closeness(distance.size()), near_rewards, near_closeness;
   for (size_t i = 0; i < distance.size(); ++i) {
     closeness[i] = -distance[i];
@@ -65,11 +69,14 @@ Correlations Correlate(const std::vector<double>& rewards, const std::vector<dou
           static_cast<int64_t>(near_rewards.size())};
 }
 
-double TopTrueDistance(const std::vector<double>& rewards, const std::vector<double>& distance, double share) {
+double TopTrueDistance(const std::vector<double>& rewards, const std::vector<double>& distance,
+                       double share) {
   std::vector<size_t> order(rewards.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rewards[a] > rewards[b]; });
-  const auto count = std::max<size_t>(1, static_cast<size_t>(std::llround(share * static_cast<double>(order.size()))));
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return rewards[a] > rewards[b]; });
+  const auto count = std::max<size_t>(
+      1, static_cast<size_t>(std::llround(share * static_cast<double>(order.size()))));
   double sum = 0;
   for (size_t i = 0; i < count; ++i) sum += distance[order[i]];
   return sum / static_cast<double>(count);
@@ -83,7 +90,9 @@ void CheckProbe(const RewardProbe& probe, bool needs_goal) {
               probe.true_distance.defined() ? probe.true_distance.numel() : 0);
   }
   if (needs_goal && (!probe.goal.defined() || probe.goal.size(0) != states)) {
-    ThrowUser("reward probe: goal.kind=env needs the goal picture's embedding of each of the {} states", states);
+    ThrowUser(
+        "reward probe: goal.kind=env needs the goal picture's embedding of each of the {} states",
+        states);
   }
 }
 
@@ -91,10 +100,12 @@ std::string Text(double value) { return std::isnan(value) ? "n/a" : fmt::format(
 
 }  // namespace
 
-RewardQuality MeasureRewardQuality(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
+RewardQuality MeasureRewardQuality(const RewardOptions& options,
+                                   std::shared_ptr<const Encoder> encoder,
                                    const torch::Device& device, const DemoFeatures& demos,
                                    const RewardProbe& probe, const QualityOptions& quality) {
-  if (!NeedsFrames(options)) ThrowUser("the true reward has no quality report: choose a learned reward.name");
+  if (!NeedsFrames(options))
+    ThrowUser("the true reward has no quality report: choose a learned reward.name");
   RewardOptions plain = options;
   plain.classifier.weight = 0;
   if (plain.form == "difference" || plain.form == "mixed") plain.form = "negative";
@@ -130,12 +141,14 @@ RewardQuality MeasureRewardQuality(const RewardOptions& options, std::shared_ptr
   if (has_goal) {
     std::vector<torch::Tensor> good;
     for (const auto& clip : demos.good) good.push_back(clip.to(encoder->device(), torch::kFloat));
-    result.goal_spread = MeasureGoalSpread(plain.goal, MakeDistance(plain.distance, encoder), good).ratio();
+    result.goal_spread =
+        MeasureGoalSpread(plain.goal, MakeDistance(plain.distance, encoder), good).ratio();
   }
   if (!probe.embeddings.defined() || probe.embeddings.size(0) == 0) return result;
 
   const auto distance = ToDoubles(probe.true_distance);
-  const auto rewards = RewardsOf(*model, probe.embeddings, goal_per_episode ? probe.goal : torch::Tensor());
+  const auto rewards =
+      RewardsOf(*model, probe.embeddings, goal_per_episode ? probe.goal : torch::Tensor());
   const auto right = Correlate(rewards, distance, quality.near);
   result.probe_states = static_cast<int64_t>(distance.size());
   result.near_states = right.near_states;
@@ -155,7 +168,8 @@ RewardQuality MeasureRewardQuality(const RewardOptions& options, std::shared_ptr
 
 std::string RewardQuality::ToTable() const {
   std::vector<std::vector<std::string>> rows = {{"measure", "value", "wanted"}};
-  const auto add = [&](const std::string& name, const std::string& value, const std::string& wanted) {
+  const auto add = [&](const std::string& name, const std::string& value,
+                       const std::string& wanted) {
     rows.push_back({name, value, wanted});
   };
   add("correlation with true distance, near the goal", Text(correlation_near), "high");

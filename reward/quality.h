@@ -1,4 +1,5 @@
-// How good a reward is before any reinforcement learning: numbers from demonstrations and from states of known true distance.
+// How good a reward is before any reinforcement learning: numbers from demonstrations and from
+// states of known true distance.
 #pragma once
 
 #include <torch/torch.h>
@@ -18,35 +19,40 @@ namespace v2r {
 struct RewardProbe {
   torch::Tensor embeddings;     // [P,D] float32
   torch::Tensor true_distance;  // [P] metres
-  torch::Tensor goal;           // [P,D] embedding of the episode's goal picture (goal.kind=env), else undefined
+  torch::Tensor
+      goal;  // [P,D] embedding of the episode's goal picture (goal.kind=env), else undefined
 };
 
 struct QualityOptions {
-  double near = 0.07;       // metres: states nearer than this are "near the goal"
-  double top_share = 0.01;  // share of best-rewarded states whose true distance is averaged (at least one state)
+  double near = 0.07;  // metres: states nearer than this are "near the goal"
+  double top_share =
+      0.01;  // share of best-rewarded states whose true distance is averaged (at least one state)
 };
 
-// NaN where something was not given or is constant. Correlations are Spearman's, of the reward with minus the true distance: 1 is
-// right, independent of the reward's form.
+// NaN where something was not given or is constant. Correlations are Spearman's, of the reward with
+// minus the true distance: 1 is right, independent of the reward's form.
 struct RewardQuality {
   static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   int64_t good_clips = 0, near_miss_clips = 0, probe_states = 0, near_states = 0;
-  double voc_median = kNone, voc_worst_decile = kNone;          // over good clips
-  double auroc_mean_reward = kNone, auroc_last_frame = kNone;   // good against near-miss clips
-  double correlation_near = kNone, correlation_broad = kNone;   // on states within `near`, on all
-  double top_true_distance = kNone;                             // metres
-  double goal_spread = kNone;                                   // goal spread / start-goal distance
-  double wrong_goal_near = kNone, wrong_goal_broad = kNone;     // the correlations with the wrong goal: they must fall
-  double render_gap = kNone;                                    // set by the caller, see reward/render_gap.h
+  double voc_median = kNone, voc_worst_decile = kNone;         // over good clips
+  double auroc_mean_reward = kNone, auroc_last_frame = kNone;  // good against near-miss clips
+  double correlation_near = kNone, correlation_broad = kNone;  // on states within `near`, on all
+  double top_true_distance = kNone;                            // metres
+  double goal_spread = kNone;                                  // goal spread / start-goal distance
+  double wrong_goal_near = kNone,
+         wrong_goal_broad = kNone;  // the correlations with the wrong goal: they must fall
+  double render_gap = kNone;        // set by the caller, see reward/render_gap.h
   // Two columns and what each number says.
   std::string ToTable() const;
 };
 
-// Makes the reward of `options` (online parts off), calibrates it with demos.good and measures it; a goal reward again with
-// wrong_goal. Rewards that are differences are judged by their potential (form negative): a difference says nothing about one state.
-// With goal.kind=env a good clip's goal is its own last frame, and near-miss clips are left out (they show no goal).
-// UserError: what MakeRewardModel and Calibrate throw, reward.name=true, a probe whose arrays do not fit.
-RewardQuality MeasureRewardQuality(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
+// Makes the reward of `options` (online parts off), calibrates it with demos.good and measures it;
+// a goal reward again with wrong_goal. Rewards that are differences are judged by their potential
+// (form negative): a difference says nothing about one state. With goal.kind=env a good clip's goal
+// is its own last frame, and near-miss clips are left out (they show no goal). UserError: what
+// MakeRewardModel and Calibrate throw, reward.name=true, a probe whose arrays do not fit.
+RewardQuality MeasureRewardQuality(const RewardOptions& options,
+                                   std::shared_ptr<const Encoder> encoder,
                                    const torch::Device& device, const DemoFeatures& demos,
                                    const RewardProbe& probe, const QualityOptions& quality = {});
 

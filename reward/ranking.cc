@@ -15,7 +15,8 @@ RankingReward::RankingReward(const RewardOptions& options, std::shared_ptr<const
   const auto names = encoder_->HeadNames();
   if (!encoder_->HasHead(options_.head)) {
     ThrowUser(
-        "reward.head: the encoder file has no head '{}'{} ({}). Pretrain with pretrain.method=ranking, or name another head",
+        "reward.head: the encoder file has no head '{}'{} ({}). Pretrain with "
+        "pretrain.method=ranking, or name another head",
         options_.head, DidYouMean(options_.head, names),
         names.empty() ? "it has no heads" : "it has: " + Join(names, ", "));
   }
@@ -44,7 +45,8 @@ void RankingReward::Calibrate(const DemoFeatures& demos) {
   u_end_ = Score(torch::cat(last)).mean().item<double>();
   if (!(u_end_ - u_start_ > 1e-6)) {
     ThrowUser(
-        "head '{}' does not rise along the demonstrations (first frames {:.4g}, last frames {:.4g}): it was not trained to rank "
+        "head '{}' does not rise along the demonstrations (first frames {:.4g}, last frames "
+        "{:.4g}): it was not trained to rank "
         "them, or on other data",
         options_.head, u_start_, u_end_);
   }

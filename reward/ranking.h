@@ -10,12 +10,14 @@
 
 namespace v2r {
 
-// u = head(phi(next_frame)). r = scale * (u - u_end) / (u_end - u_start), about -1 at the start and 0 at the end of a
-// demonstration; without demo_scale r = scale * (u - u_end). u_start, u_end: means over the demonstrations' first frame and last
-// goal.last_frames frames. Ranking of frames: Rank2Reward, arXiv:2404.14735. Parts: "progress" = (u - u_start) / (u_end - u_start).
+// u = head(phi(next_frame)). r = scale * (u - u_end) / (u_end - u_start), about -1 at the start and
+// 0 at the end of a demonstration; without demo_scale r = scale * (u - u_end). u_start, u_end:
+// means over the demonstrations' first frame and last goal.last_frames frames. Ranking of frames:
+// Rank2Reward, arXiv:2404.14735. Parts: "progress" = (u - u_start) / (u_end - u_start).
 class RankingReward : public RewardModel {
  public:
-  // UserError when the encoder file has no such head (naming those it has), or one with more than one output.
+  // UserError when the encoder file has no such head (naming those it has), or one with more than
+  // one output.
   RankingReward(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
                 const torch::Device& device);
   // UserError when the head does not rise along the demonstrations.

@@ -1,5 +1,6 @@
-// RewardModel: embeddings of a rollout in, rewards out. r_t belongs to (s_t, a_t) and is computed from next_frame_t. No gradient
-// outside its own online parts, independent of the other environments, never samples, never normalises by running statistics.
+// RewardModel: embeddings of a rollout in, rewards out. r_t belongs to (s_t, a_t) and is computed
+// from next_frame_t. No gradient outside its own online parts, independent of the other
+// environments, never samples, never normalises by running statistics.
 #pragma once
 
 #include <torch/torch.h>
@@ -16,10 +17,12 @@
 
 namespace v2r {
 
-// What a reward reads. kFrame: next_frame only; kPair: the embedding before the step as well; kEpisode: whole episodes.
+// What a reward reads. kFrame: next_frame only; kPair: the embedding before the step as well;
+// kEpisode: whole episodes.
 enum class RewardNeeds { kFrame, kPair, kEpisode };
 
-// Features of T steps of N environments, float32 on the reward's device. Undefined tensors are those nobody asked for.
+// Features of T steps of N environments, float32 on the reward's device. Undefined tensors are
+// those nobody asked for.
 struct RolloutFeatures {
   torch::Tensor next;          // [T,N,D] embedding of next_frame
   torch::Tensor current;       // [T,N,D] embedding of the picture the action was taken in (kPair)
@@ -40,14 +43,18 @@ class RewardModel {
  public:
   virtual ~RewardModel() = default;
   virtual RewardNeeds Needs() const { return RewardNeeds::kFrame; }
-  // Sets goal, scale and range from demonstrations. UserError when they do not fit (e.g. goals that do not look alike).
+  // Sets goal, scale and range from demonstrations. UserError when they do not fit (e.g. goals that
+  // do not look alike).
   virtual void Calibrate(const DemoFeatures& demos) = 0;
   // [T,N] rewards; adds named parts to `parts` ([T,N] each) when it is not null.
-  virtual torch::Tensor Compute(const RolloutFeatures& features, std::map<std::string, torch::Tensor>* parts) const = 0;
-  // Online parts learn from the rollout just made; called before Compute of the same rollout. Adds metrics ("reward/...").
+  virtual torch::Tensor Compute(const RolloutFeatures& features,
+                                std::map<std::string, torch::Tensor>* parts) const = 0;
+  // Online parts learn from the rollout just made; called before Compute of the same rollout. Adds
+  // metrics ("reward/...").
   virtual void Learn(const RolloutFeatures& /*features*/, Rng& /*rng*/, Metrics& /*metrics*/) {}
   virtual bool HasOnlineParts() const { return false; }
-  virtual void SaveState(StateDict& state) const = 0;  // calibration and online parts with their optimisers
+  virtual void SaveState(
+      StateDict& state) const = 0;  // calibration and online parts with their optimisers
   virtual void LoadState(const StateDict& state) = 0;
 };
 

@@ -13,7 +13,8 @@ constexpr int64_t kFirstSteps = 64;  // the buffer's first size, in steps
 const char* const kWhat = "checkpoint of the learned reward";
 
 template <typename T>
-torch::Tensor CopyOf(const std::vector<T>& values, int64_t steps, int64_t envs, torch::ScalarType type) {
+torch::Tensor CopyOf(const std::vector<T>& values, int64_t steps, int64_t envs,
+                     torch::ScalarType type) {
   return torch::from_blob(const_cast<T*>(values.data()), {steps, envs}, type).clone();
 }
 

@@ -24,7 +24,8 @@ RolloutFeatures Policy(double centre, uint64_t seed, int64_t steps = 16) {
   return features;
 }
 std::unique_ptr<ClassifierReward> Make(const ClassifierOptions& options) {
-  auto reward = std::make_unique<ClassifierReward>(std::make_unique<TrueReward>(RewardOptions()), options, 4, torch::kCPU);
+  auto reward = std::make_unique<ClassifierReward>(std::make_unique<TrueReward>(RewardOptions()),
+                                                   options, 4, torch::kCPU);
   DemoFeatures demos;
   demos.good = {Cloud(2, 60, 1), Cloud(2, 40, 2)};
   reward->Calibrate(demos);
@@ -85,9 +86,11 @@ TEST(ClassifierReward, NoGradientLeavesIt) {
   EXPECT_FALSE(features.next.grad().defined());
 }
 
-// A dimension that never moves in the demonstrations and a little in the policy must not drown the others.
+// A dimension that never moves in the demonstrations and a little in the policy must not drown the
+// others.
 TEST(ClassifierReward, ConstantDimensionDoesNotExplode) {
-  ClassifierReward reward(std::make_unique<TrueReward>(RewardOptions()), Weighted(), 4, torch::kCPU);
+  ClassifierReward reward(std::make_unique<TrueReward>(RewardOptions()), Weighted(), 4,
+                          torch::kCPU);
   auto still = Cloud(2, 100, 1);
   still.select(1, 3).fill_(1);
   DemoFeatures demos;
@@ -98,13 +101,16 @@ TEST(ClassifierReward, ConstantDimensionDoesNotExplode) {
   auto policy = Policy(2, 10);
   policy.next.select(2, 3).fill_(1.01);
   reward.Learn(policy, rng, metrics);
-  EXPECT_LT(reward.Compute(policy, nullptr).abs().max().item<double>(), 0.1);  // nowhere near the clip of 0.4
+  EXPECT_LT(reward.Compute(policy, nullptr).abs().max().item<double>(),
+            0.1);  // nowhere near the clip of 0.4
 }
 
 TEST(Reservoir, KeepsTheLastRollouts) {
   Reservoir reservoir(/*rollouts=*/2, /*frames=*/3);
   Rng rng(1);
-  const auto add = [&](double value, int64_t rows) { reservoir.Add(torch::full({rows, 2}, value), rng); };
+  const auto add = [&](double value, int64_t rows) {
+    reservoir.Add(torch::full({rows, 2}, value), rng);
+  };
   const auto values = [&] {
     std::map<float, int> counts;
     const auto drawn = reservoir.Sample(3000, rng);

@@ -3,10 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/device.h"
 #include "tests/reward/helpers.h"
 
 namespace v2r {
 namespace {
+
+// Networks this small are slower on two threads than on one.
+class OneThread : public ::testing::Environment {
+ public:
+  void SetUp() override { SetTorchThreads(1); }
+};
+const auto* const kOneThread = ::testing::AddGlobalTestEnvironment(new OneThread);
 
 using testing::Assemble;
 using testing::Options;
@@ -87,11 +95,12 @@ TEST_P(RewardConformance, SameSeedSameBits) {
     if (run == 0) first = rewards;
     EXPECT_EQ(rewards, first);
   }
-  EXPECT_NE(*std::min_element(first.begin(), first.end()), *std::max_element(first.begin(), first.end()));
+  EXPECT_NE(*std::min_element(first.begin(), first.end()),
+            *std::max_element(first.begin(), first.end()));
 }
 
-// The reward of env 0 does not change when the others do something else (or are not there). Online parts learn from everybody by
-// their nature; without learning they too see only the picture.
+// The reward of env 0 does not change when the others do something else (or are not there). Online
+// parts learn from everybody by their nature; without learning they too see only the picture.
 TEST_P(RewardConformance, IndependentOfOtherEnvironments) {
   options_.classifier.steps = 0;
   options_.classifier.reservoir_frames = 1;
@@ -99,8 +108,10 @@ TEST_P(RewardConformance, IndependentOfOtherEnvironments) {
   one->Reset(3);
   three->Reset(3);
   const auto alone = Rollout(*one, 6, Wander);
-  const auto crowd = Rollout(*three, 6, [](int64_t t, int64_t n) { return n == 0 ? Wander(t, n) : 0.1f; });
-  // The classifier's fresh weights come before the reservoir's draws from one stream, so both runs have the same.
+  const auto crowd =
+      Rollout(*three, 6, [](int64_t t, int64_t n) { return n == 0 ? Wander(t, n) : 0.1f; });
+  // The classifier's fresh weights come before the reservoir's draws from one stream, so both runs
+  // have the same.
   for (int64_t t = 0; t < 6; ++t) EXPECT_NEAR(alone[t], crowd[3 * t], 1e-6) << t;
 }
 
@@ -149,7 +160,8 @@ TEST_P(RewardConformance, ScaleMultiplies) {
   scaled->Reset(3);
   auto expected = Rollout(*plain, 6, Wander);
   for (float& reward : expected) reward *= 2.5f;
-  EXPECT_THAT(Rollout(*scaled, 6, Wander), ::testing::Pointwise(::testing::FloatNear(1e-5), expected));
+  EXPECT_THAT(Rollout(*scaled, 6, Wander),
+              ::testing::Pointwise(::testing::FloatNear(1e-5), expected));
 }
 
 TEST_P(RewardConformance, HasADocLine) { EXPECT_FALSE(RewardDoc(options_.name).empty()); }
@@ -157,7 +169,9 @@ TEST_P(RewardConformance, HasADocLine) { EXPECT_FALSE(RewardDoc(options_.name).e
 INSTANTIATE_TEST_SUITE_P(Rewards, RewardConformance, ::testing::ValuesIn(Variants()),
                          [](const auto& info) {
                            auto name = info.param;
-                           std::replace_if(name.begin(), name.end(), [](char c) { return c == '+' || c == '/'; }, '_');
+                           std::replace_if(
+                               name.begin(), name.end(),
+                               [](char c) { return c == '+' || c == '/'; }, '_');
                            return name;
                          });
 

@@ -23,7 +23,8 @@ std::vector<torch::Tensor> Alike() {
 }
 // Goals (10, 10) and (10, -10): 10 from their mean (10, 0), as far as the start.
 std::vector<torch::Tensor> TwoWays() {
-  return {torch::tensor({{0.0f, 0.0f}, {10.0f, 10.0f}}), torch::tensor({{0.0f, 0.0f}, {10.0f, -10.0f}})};
+  return {torch::tensor({{0.0f, 0.0f}, {10.0f, 10.0f}}),
+          torch::tensor({{0.0f, 0.0f}, {10.0f, -10.0f}})};
 }
 double At(const GoalSet& goals, float x, float y) {
   return goals.Distance(torch::tensor({{x, y}}), {}).item<double>();
@@ -33,7 +34,8 @@ TEST(EmbeddingDistance, EqualsTheEncoders) {
   const auto a = torch::randn({4, 3, 768}), b = torch::randn({3, 768});
   for (const std::string metric : {"l2", "cosine"}) {
     const auto encoder = testing::GreyEncoder(metric);
-    EXPECT_TRUE(torch::allclose(EmbeddingDistance(metric, a, b), encoder->Distance(a, b), 1e-5, 1e-6));
+    EXPECT_TRUE(
+        torch::allclose(EmbeddingDistance(metric, a, b), encoder->Distance(a, b), 1e-5, 1e-6));
     EXPECT_TRUE(torch::equal(MakeDistance("encoder", encoder)(a, b), encoder->Distance(a, b)));
     EXPECT_TRUE(torch::equal(MakeDistance(metric, encoder)(a, b), EmbeddingDistance(metric, a, b)));
   }
@@ -52,6 +54,7 @@ TEST(GoalSet, MeanOfLastFrames) {
 TEST(GoalSet, LastFramesLooksFurtherBack) {
   auto options = Kind("mean");
   options.last_frames = 2;
+  options.max_spread = 10;
   GoalSet goals(options, L2());
   goals.Fit(Alike(), false);
   EXPECT_NEAR(At(goals, 7.75, 0), 0, 1e-6);  // mean of 5 9 6 11
@@ -91,7 +94,8 @@ TEST(GoalSet, EnvGoalIsTheOneHandedIn) {
   GoalSet goals(Kind("env"), L2());
   goals.Fit(TwoWays(), false);
   EXPECT_TRUE(goals.per_episode());
-  const auto d = goals.Distance(torch::tensor({{1.0f, 0.0f}, {1.0f, 0.0f}}), torch::tensor({{4.0f, 0.0f}, {1.0f, 7.0f}}));
+  const auto d = goals.Distance(torch::tensor({{1.0f, 0.0f}, {1.0f, 0.0f}}),
+                                torch::tensor({{4.0f, 0.0f}, {1.0f, 7.0f}}));
   EXPECT_NEAR(d[0].item<double>(), 3, 1e-6);
   EXPECT_NEAR(d[1].item<double>(), 7, 1e-6);
   EXPECT_NEAR(goals.spread().start_distance, std::sqrt(200.0), 1e-4);  // each to its own end

@@ -1,4 +1,5 @@
-// A scripted environment whose picture shows where it is, an encoder whose embedding is the picture, and rewards to do by hand.
+// A scripted environment whose picture shows where it is, an encoder whose embedding is the
+// picture, and rewards to do by hand.
 #pragma once
 
 #include <torch/torch.h>
@@ -36,8 +37,8 @@ struct ScriptOptions {
   double start_noise = 0;    // x0 = noise * uniform of (seed, env, episode)
 };
 
-// x starts at 0 (or noise) and moves by the action; grey = 20 + 20 x: actions of 1 give the pictures 20 | 40 60 80 100. Same-step
-// autoreset. The task's reward is 10 * x after the step.
+// x starts at 0 (or noise) and moves by the action; grey = 20 + 20 x: actions of 1 give the
+// pictures 20 | 40 60 80 100. Same-step autoreset. The task's reward is 10 * x after the step.
 class ScriptedEnv : public VectorEnv {
  public:
   explicit ScriptedEnv(const ScriptOptions& options)
@@ -109,7 +110,8 @@ class ScriptedEnv : public VectorEnv {
     std::fill(actions.begin(), actions.end(), 1.0f);
   }
   void TrueDistance(std::span<float> distance) const override {
-    for (int64_t n = 0; n < options_.num_envs; ++n) distance[n] = std::abs(static_cast<float>(x_[n]) - 4);
+    for (int64_t n = 0; n < options_.num_envs; ++n)
+      distance[n] = std::abs(static_cast<float>(x_[n]) - 4);
   }
   void SaveState(StateDict& state) const override {
     state["scripted.x"] = Blob::Of<double>(x_);
@@ -139,7 +141,8 @@ class ScriptedEnv : public VectorEnv {
   void ShowPresent(int64_t n, std::vector<uint8_t>& frames, std::vector<float>& obs) {
     obs[n] = static_cast<float>(x_[n]);
     if (options_.render) {
-      PaintGrey(std::clamp(static_cast<int>(std::lround(20 + 20 * x_[n])), 0, 255), &frames[n * kBytes]);
+      PaintGrey(std::clamp(static_cast<int>(std::lround(20 + 20 * x_[n])), 0, 255),
+                &frames[n * kBytes]);
     }
   }
   void ShowGoal(int64_t n) {
@@ -149,8 +152,9 @@ class ScriptedEnv : public VectorEnv {
     }
   }
   BatchView View() const {
-    return {obs_,        next_obs_,  frame_,   next_frame_, goal_frame_,   goal_id_, env_reward_, env_reward_,
-            terminated_, truncated_, success_, episode_id_, episode_step_};
+    return {obs_,     next_obs_,   frame_,       next_frame_, goal_frame_,
+            goal_id_, env_reward_, env_reward_,  terminated_, truncated_,
+            success_, episode_id_, episode_step_};
   }
 
   ScriptOptions options_;
@@ -165,8 +169,8 @@ class ScriptedEnv : public VectorEnv {
   std::vector<int64_t> goal_id_, episode_id_, episode_step_, episode_, step_;
 };
 
-// Embedding = the 16x16 picture. Heads: "rank" rises with the upper half's grey, "steep" is its square-free double with an offset,
-// "falling" is minus "rank", "wide" has two outputs.
+// Embedding = the 16x16 picture. Heads: "rank" rises with the upper half's grey, "steep" is its
+// square-free double with an offset, "falling" is minus "rank", "wide" has two outputs.
 inline std::shared_ptr<const Encoder> GreyEncoder(const std::string& metric = "l2") {
   EncoderSpec spec;
   spec.arch = "pixels";
@@ -184,13 +188,17 @@ inline std::shared_ptr<const Encoder> GreyEncoder(const std::string& metric = "l
     return made;
   };
   const double w = 1.0 / static_cast<double>(net->output_dim());
-  return std::make_shared<const Encoder>(
-      MakeEncoder(net, {{"rank", head(w, 1, 0)}, {"bent", head(w, 1, 1)}, {"falling", head(-w, 1, 0)}, {"wide", head(w, 2, 0)}},
-                  torch::kCPU, "float32"));
+  return std::make_shared<const Encoder>(MakeEncoder(net,
+                                                     {{"rank", head(w, 1, 0)},
+                                                      {"bent", head(w, 1, 1)},
+                                                      {"falling", head(-w, 1, 0)},
+                                                      {"wide", head(w, 2, 0)}},
+                                                     torch::kCPU, "float32"));
 }
 
 inline Clip GreyClip(const std::string& label, const std::vector<int>& greys) {
-  Clip clip{"clip", label, torch::zeros({static_cast<int64_t>(greys.size()), kSide, kSide, 3}, torch::kUInt8), 25};
+  Clip clip{"clip", label,
+            torch::zeros({static_cast<int64_t>(greys.size()), kSide, kSide, 3}, torch::kUInt8), 25};
   for (size_t t = 0; t < greys.size(); ++t) PaintGrey(greys[t], clip.frames[t].data_ptr<uint8_t>());
   return clip;
 }
@@ -203,18 +211,22 @@ inline ClipSet GreyDemos() {
 }
 
 // Env, reward model and everything between, as the application assembles them.
-inline std::unique_ptr<VectorEnv> Assemble(const RewardOptions& options, const ScriptOptions& script,
+inline std::unique_ptr<VectorEnv> Assemble(const RewardOptions& options,
+                                           const ScriptOptions& script,
                                            std::shared_ptr<const Encoder> encoder = GreyEncoder(),
                                            const ClipSet& demos = GreyDemos(), uint64_t seed = 7) {
   if (options.name == "true") encoder = nullptr;
   auto reward = MakeRewardModel(options, encoder, torch::kCPU);
   reward->Calibrate(EmbedDemos(options, encoder.get(), demos));
-  return MakeLearnedRewardEnv(std::make_unique<ScriptedEnv>(script), encoder, std::move(reward), options, seed);
+  return MakeLearnedRewardEnv(std::make_unique<ScriptedEnv>(script), encoder, std::move(reward),
+                              options, seed);
 }
 
-// `steps` steps with the actions of `policy(t, n)`, then FinishRollout: rewards [T*N], from wherever the env delivers them.
+// `steps` steps with the actions of `policy(t, n)`, then FinishRollout: rewards [T*N], from
+// wherever the env delivers them.
 template <typename Policy>
-std::vector<float> Rollout(VectorEnv& env, int64_t steps, Policy policy, Metrics* metrics = nullptr) {
+std::vector<float> Rollout(VectorEnv& env, int64_t steps, Policy policy,
+                           Metrics* metrics = nullptr) {
   const int64_t count = env.Spec().num_envs;
   std::vector<float> rewards(steps * count), actions(count);
   for (int64_t t = 0; t < steps; ++t) {
@@ -228,7 +240,9 @@ std::vector<float> Rollout(VectorEnv& env, int64_t steps, Policy policy, Metrics
 }
 inline float Forward(int64_t, int64_t) { return 1.0f; }
 // A policy that differs by step and env.
-inline float Wander(int64_t t, int64_t n) { return static_cast<float>(0.6 + 0.4 * std::sin(1.7 * static_cast<double>(t + 3 * n))); }
+inline float Wander(int64_t t, int64_t n) {
+  return static_cast<float>(0.6 + 0.4 * std::sin(1.7 * static_cast<double>(t + 3 * n)));
+}
 
 inline RewardOptions Options(const std::string& name) {
   RewardOptions options;

@@ -1,4 +1,5 @@
-// Every key of RewardOptions acts, the shipped configs bind, and contradictions are errors that say what to do.
+// Every key of RewardOptions acts, the shipped configs bind, and contradictions are errors that say
+// what to do.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,11 +19,11 @@ namespace {
 using testing::Assemble;
 using testing::GreyClip;
 using testing::GreyEncoder;
+using ::testing::HasSubstr;
 using testing::Options;
 using testing::Rollout;
 using testing::ScriptOptions;
 using testing::Wander;
-using ::testing::HasSubstr;
 
 // Goals that differ a little: 92 to 108.
 ClipSet VariedDemos() {
@@ -40,7 +41,8 @@ void PrintTo(const Mutation& m, std::ostream* os) { *os << m.key << "=" << m.val
 
 RewardOptions FromKeys(const std::vector<std::pair<std::string, std::string>>& keys) {
   ConfigNode node = ParseYaml("dtype: float32", "test");
-  for (const auto& [key, value] : keys) node.SetPath(key, ParseYaml("v: " + value, "test").FindPath("v")[0]);
+  for (const auto& [key, value] : keys)
+    node.SetPath(key, ParseYaml("v: " + value, "test").FindPath("v")[0]);
   RewardOptions options;
   Bind(node, options);
   return options;
@@ -48,7 +50,9 @@ RewardOptions FromKeys(const std::vector<std::pair<std::string, std::string>>& k
 
 class TempFile {
  public:
-  TempFile() : path_(std::filesystem::path(::testing::TempDir()) / "v2r_reward_options_encoder.safetensors") {}
+  TempFile()
+      : path_(std::filesystem::path(::testing::TempDir()) /
+              "v2r_reward_options_encoder.safetensors") {}
   ~TempFile() { std::filesystem::remove(path_); }
   const std::filesystem::path& path() const { return path_; }
 
@@ -99,9 +103,8 @@ Outcome Observe(const RewardOptions& options, bool encoder_file) {
 std::vector<Mutation> Mutations() {
   using Keys = std::vector<std::pair<std::string, std::string>>;
   const Keys goal = {{"name", "goal_distance"}};
-  const Keys classifier = {{"classifier.weight", "0.1"},
-                           {"classifier.steps", "3"},
-                           {"classifier.batch_size", "8"}};
+  const Keys classifier = {
+      {"classifier.weight", "0.1"}, {"classifier.steps", "3"}, {"classifier.batch_size", "8"}};
   Keys difference = goal;
   difference.emplace_back("form", "difference");
   return {{"name", {}, "goal_distance"},
@@ -143,11 +146,12 @@ TEST_P(RewardOptionActs, SomethingChanges) {
   keys.emplace_back(mutation.key, mutation.value);
   EXPECT_NE(Observe(FromKeys(keys), encoder_file), before);
 }
-INSTANTIATE_TEST_SUITE_P(All, RewardOptionActs, ::testing::ValuesIn(Mutations()), [](const auto& info) {
-  std::string name = info.param.key + "_" + std::to_string(info.index);
-  std::replace(name.begin(), name.end(), '.', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, RewardOptionActs, ::testing::ValuesIn(Mutations()),
+                         [](const auto& info) {
+                           std::string name = info.param.key + "_" + std::to_string(info.index);
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
 
 TEST(RewardOptions, EveryKeyIsTried) {
   std::set<std::string> keys, tried;
@@ -162,7 +166,8 @@ TEST(RewardConfigs, EachBindsAndMakesItsReward) {
   const char* root = std::getenv("V2R_SOURCE_DIR");
   ASSERT_NE(root, nullptr);
   int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(root) / "configs/reward")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(root) / "configs/reward")) {
     SCOPED_TRACE(entry.path().string());
     RewardOptions options;
     Bind(LoadYaml(entry.path()), options);
@@ -170,9 +175,11 @@ TEST(RewardConfigs, EachBindsAndMakesItsReward) {
     EXPECT_EQ(options.classifier.weight, stem == "ranking_classifier" ? 0.1 : 0.0);
     ScriptOptions script;
     script.goal_frames = true;
-    const auto env = Assemble(options, script, options.name == "pixel_l2" ? nullptr : GreyEncoder());
+    const auto env =
+        Assemble(options, script, options.name == "pixel_l2" ? nullptr : GreyEncoder());
     env->Reset(1);
-    for (const float reward : Rollout(*env, 4, testing::Forward)) EXPECT_TRUE(std::isfinite(reward));
+    for (const float reward : Rollout(*env, 4, testing::Forward))
+      EXPECT_TRUE(std::isfinite(reward));
     ++count;
   }
   EXPECT_EQ(count, 7);
@@ -189,7 +196,8 @@ std::string ErrorOf(F f) {
   }
   return "no error";
 }
-std::string MakeError(const RewardOptions& options, std::shared_ptr<const Encoder> encoder = GreyEncoder()) {
+std::string MakeError(const RewardOptions& options,
+                      std::shared_ptr<const Encoder> encoder = GreyEncoder()) {
   return ErrorOf([&] { MakeRewardModel(options, encoder, torch::kCPU); });
 }
 std::string AssembleError(const RewardOptions& options, const ScriptOptions& script,
@@ -204,7 +212,8 @@ TEST(RewardErrors, UnknownNameWithTheNearest) {
 TEST(RewardErrors, MissingHeadNamesTheHeadsThereAre) {
   auto options = Options("ranking");
   options.head = "progress";
-  EXPECT_THAT(MakeError(options), ::testing::AllOf(HasSubstr("'progress'"), HasSubstr("bent, falling, rank, wide")));
+  EXPECT_THAT(MakeError(options),
+              ::testing::AllOf(HasSubstr("'progress'"), HasSubstr("bent, falling, rank, wide")));
   options.head = "wide";
   EXPECT_THAT(MakeError(options), HasSubstr("gives 2 numbers"));
   options.head = "falling";
@@ -212,8 +221,10 @@ TEST(RewardErrors, MissingHeadNamesTheHeadsThereAre) {
 }
 
 TEST(RewardErrors, EncoderMissingOrUnfit) {
-  EXPECT_THAT(MakeError(Options("ranking"), nullptr), HasSubstr("reward 'ranking' needs an encoder"));
-  EXPECT_THAT(ErrorOf([] { MakeRewardEncoder(Options("goal_distance"), "", torch::kCPU); }), HasSubstr("needs an encoder"));
+  EXPECT_THAT(MakeError(Options("ranking"), nullptr),
+              HasSubstr("reward 'ranking' needs an encoder"));
+  EXPECT_THAT(ErrorOf([] { MakeRewardEncoder(Options("goal_distance"), "", torch::kCPU); }),
+              HasSubstr("needs an encoder"));
   EXPECT_EQ(MakeRewardEncoder(Options("true"), "", torch::kCPU), nullptr);
   EXPECT_EQ(MakeRewardEncoder(Options("pixel_l2"), "", torch::kCPU)->embedding_dim(), 3 * 64 * 64);
   EncoderSpec spec;
@@ -221,7 +232,8 @@ TEST(RewardErrors, EncoderMissingOrUnfit) {
   spec.width = 0.25;
   spec.frame_stack = 2;
   Rng rng(1);
-  const auto stacked = std::make_shared<const Encoder>(MakeEncoder(MakeEncoderNet(spec, rng), {}, torch::kCPU, "float32"));
+  const auto stacked = std::make_shared<const Encoder>(
+      MakeEncoder(MakeEncoderNet(spec, rng), {}, torch::kCPU, "float32"));
   EXPECT_THAT(MakeError(Options("goal_distance"), stacked), HasSubstr("frame_stack"));
   EXPECT_THAT(MakeError(Options("pixel_l2"), stacked), HasSubstr("'conv4'"));
 }
@@ -257,7 +269,8 @@ TEST(RewardErrors, LearnedTwice) {
   auto inner = MakeLearnedRewardEnv(MakeCounterEnv(1, 4, 16), nullptr,
                                     MakeRewardModel(options, nullptr, torch::kCPU), options, 1);
   EXPECT_THAT(ErrorOf([&] {
-                MakeLearnedRewardEnv(std::move(inner), nullptr, MakeRewardModel(options, nullptr, torch::kCPU), options, 1);
+                MakeLearnedRewardEnv(std::move(inner), nullptr,
+                                     MakeRewardModel(options, nullptr, torch::kCPU), options, 1);
               }),
               HasSubstr("learned already"));
 }
@@ -292,7 +305,8 @@ TEST(RewardErrors, NoGoodDemonstrations) {
 }
 
 TEST(RewardErrors, CheckpointOfAnotherRun) {
-  const auto state_of = [](const RewardOptions& options, std::shared_ptr<const Encoder> encoder, int64_t num_envs) {
+  const auto state_of = [](const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
+                           int64_t num_envs) {
     ScriptOptions script;
     script.num_envs = num_envs;
     const auto env = Assemble(options, script, encoder);
@@ -307,9 +321,11 @@ TEST(RewardErrors, CheckpointOfAnotherRun) {
     return ErrorOf([&] { Assemble(goal, {})->LoadState(state); });
   };
   const auto other = GreyEncoder("cosine");
-  EXPECT_THAT(load(state_of(goal, other, 1)),
-              ::testing::AllOf(HasSubstr(other->Fingerprint()), HasSubstr(GreyEncoder()->Fingerprint())));
-  EXPECT_THAT(load(state_of(Options("ranking"), GreyEncoder(), 1)), HasSubstr("holds the reward 'ranking'"));
+  EXPECT_THAT(
+      load(state_of(goal, other, 1)),
+      ::testing::AllOf(HasSubstr(other->Fingerprint()), HasSubstr(GreyEncoder()->Fingerprint())));
+  EXPECT_THAT(load(state_of(Options("ranking"), GreyEncoder(), 1)),
+              HasSubstr("holds the reward 'ranking'"));
   EXPECT_THAT(load(state_of(goal, GreyEncoder(), 2)), HasSubstr("2 environments, this run has 1"));
   EXPECT_THAT(load({}), HasSubstr("no learned reward"));
   auto online = goal;

@@ -40,7 +40,8 @@ RewardProbe Probe() {
 TEST(RewardQuality, PerfectReward) {
   for (const std::string name : {"goal_distance", "pixel_l2", "ranking"}) {
     const auto quality =
-        MeasureRewardQuality(Options(name), GreyEncoder(), torch::kCPU, Demos({Good(), Good(), Miss()}), Probe());
+        MeasureRewardQuality(Options(name), GreyEncoder(), torch::kCPU,
+                             Demos({Good(), Good(), Miss()}), Probe(), {.near = 0.075});
     EXPECT_EQ(quality.good_clips, 2);
     EXPECT_EQ(quality.near_miss_clips, 1);
     EXPECT_EQ(quality.probe_states, 81);
@@ -65,7 +66,8 @@ TEST(RewardQuality, PerfectReward) {
 TEST(RewardQuality, WrongGoalScoresLikeTheControl) {
   auto options = Options("goal_distance");
   options.wrong_goal = true;
-  const auto quality = MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good(), Miss()}), Probe());
+  const auto quality =
+      MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good(), Miss()}), Probe());
   EXPECT_NEAR(quality.correlation_broad, -1, 1e-9);
   EXPECT_NEAR(quality.voc_median, -1, 1e-9);
   EXPECT_NEAR(quality.auroc_last_frame, 0, 1e-9);
@@ -77,7 +79,8 @@ TEST(RewardQuality, WorstDecileSeesTheBadClip) {
   std::vector<Clip> clips(9, Good());
   clips.push_back(GreyClip("good", {100, 80, 60, 80, 100}));
   clips.push_back(GreyClip("good", {90, 80, 60, 80, 100}));
-  const auto quality = MeasureRewardQuality(Options("goal_distance"), GreyEncoder(), torch::kCPU, Demos(clips), {});
+  const auto quality =
+      MeasureRewardQuality(Options("goal_distance"), GreyEncoder(), torch::kCPU, Demos(clips), {});
   EXPECT_NEAR(quality.voc_median, 1, 1e-9);
   EXPECT_LT(quality.voc_worst_decile, 0.5);
   EXPECT_TRUE(std::isnan(quality.auroc_mean_reward) && std::isnan(quality.correlation_broad));
@@ -88,7 +91,8 @@ TEST(RewardQuality, DifferencesAreJudgedByThePotential) {
   auto options = Options("goal_distance");
   options.form = "difference";
   options.classifier.weight = 0.1;  // online parts are off
-  const auto quality = MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good()}), Probe());
+  const auto quality =
+      MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good()}), Probe());
   EXPECT_NEAR(quality.voc_median, 1, 1e-9);
   EXPECT_NEAR(quality.correlation_broad, 1, 1e-9);
 }
@@ -97,9 +101,11 @@ TEST(RewardQuality, GoalPerEpisode) {
   auto options = Options("goal_distance");
   options.goal.kind = "env";
   auto probe = Probe();
-  EXPECT_THROW(MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good()}), probe), UserError);
+  EXPECT_THROW(MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good()}), probe),
+               UserError);
   probe.goal = GreyEncoder()->Embed(GreyClip("good", {100}).frames).expand_as(probe.embeddings);
-  const auto quality = MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good(), Miss()}), probe);
+  const auto quality =
+      MeasureRewardQuality(options, GreyEncoder(), torch::kCPU, Demos({Good(), Miss()}), probe);
   EXPECT_NEAR(quality.correlation_broad, 1, 1e-9);
   EXPECT_NEAR(quality.wrong_goal_broad, -1, 1e-9);
   EXPECT_NEAR(quality.voc_median, 1, 1e-9);
@@ -110,7 +116,9 @@ TEST(RewardQuality, Refusals) {
   EXPECT_THROW(MeasureRewardQuality(Options("true"), nullptr, torch::kCPU, {}, {}), UserError);
   auto probe = Probe();
   probe.true_distance = torch::zeros({3});
-  EXPECT_THROW(MeasureRewardQuality(Options("goal_distance"), GreyEncoder(), torch::kCPU, Demos({Good()}), probe), UserError);
+  EXPECT_THROW(MeasureRewardQuality(Options("goal_distance"), GreyEncoder(), torch::kCPU,
+                                    Demos({Good()}), probe),
+               UserError);
 }
 
 TEST(RewardQuality, TableHasEveryNumber) {
@@ -118,8 +126,9 @@ TEST(RewardQuality, TableHasEveryNumber) {
   quality.correlation_near = 0.125;
   quality.good_clips = 17;
   const auto table = quality.ToTable();
-  EXPECT_THAT(table, ::testing::AllOf(::testing::HasSubstr("0.125"), ::testing::HasSubstr("17"),
-                                      ::testing::HasSubstr("n/a"), ::testing::HasSubstr("render gap")));
+  EXPECT_THAT(table,
+              ::testing::AllOf(::testing::HasSubstr("0.125"), ::testing::HasSubstr("17"),
+                               ::testing::HasSubstr("n/a"), ::testing::HasSubstr("render gap")));
 }
 
 // ---- the render gap
@@ -138,7 +147,8 @@ torch::Tensor Disc(int64_t size, double cx) {
   return picture;
 }
 
-// Filmed at 128 and shrunk by area, against rendered straight at 16: the edges differ, by less than a step of the disc.
+// Filmed at 128 and shrunk by area, against rendered straight at 16: the edges differ, by less than
+// a step of the disc.
 TEST(RenderGap, FilmAgainstRendering) {
   const auto encoder = GreyEncoder();
   std::vector<torch::Tensor> film, rendered, supersampled;
