@@ -5,8 +5,9 @@
 
 namespace v2r {
 
-// target <- momentum * target + (1 - momentum) * source over the parameters, paired by name. Buffers (BatchNorm's statistics) are left
-// alone, as in MoCo, DINO and I-JEPA: the target gathers its own. Error: the modules differ.
+// target <- momentum * target + (1 - momentum) * source over the parameters, paired by name.
+// Buffers (BatchNorm's statistics) are left alone, as in MoCo, DINO and I-JEPA: the target gathers
+// its own. Error: the modules differ.
 void EmaUpdate(torch::nn::Module& target, const torch::nn::Module& source, double momentum);
 // Copies parameters and buffers by name.
 void CopyState(torch::nn::Module& target, const torch::nn::Module& source);

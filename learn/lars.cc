@@ -5,7 +5,8 @@
 namespace v2r {
 namespace {
 
-// trust * |w| / |update| where both are positive, else 1: a 0-D tensor, so nothing waits for the device.
+// trust * |w| / |update| where both are positive, else 1: a 0-D tensor, so nothing waits for the
+// device.
 torch::Tensor TrustRatio(const torch::Tensor& weight, const torch::Tensor& update, double trust) {
   const auto w = weight.norm(), u = update.norm();
   const auto both = torch::logical_and(w > 0, u > 0);
@@ -14,15 +15,20 @@ torch::Tensor TrustRatio(const torch::Tensor& weight, const torch::Tensor& updat
 
 bool Adapts(const LarsOptions& options, const torch::Tensor& parameter) {
   switch (options.variant) {
-    case LarsVariant::kMocoV3: return parameter.dim() > 1;
-    case LarsVariant::kDino: return parameter.dim() != 1;
-    case LarsVariant::kSimclr: return !options.exclude;
+    case LarsVariant::kMocoV3:
+      return parameter.dim() > 1;
+    case LarsVariant::kDino:
+      return parameter.dim() != 1;
+    case LarsVariant::kSimclr:
+      return !options.exclude;
   }
   return false;
 }
 
-// facebookresearch/moco-v3 optimizer.py and dino utils.py: mu <- m mu + q (g + wd w); w <- w - lr mu.
-void TorchStep(const LarsOptions& options, torch::Tensor& weight, torch::Tensor gradient, torch::Tensor& momentum) {
+// facebookresearch/moco-v3 optimizer.py and dino utils.py: mu <- m mu + q (g + wd w); w <- w - lr
+// mu.
+void TorchStep(const LarsOptions& options, torch::Tensor& weight, torch::Tensor gradient,
+               torch::Tensor& momentum) {
   if (Adapts(options, weight)) {
     gradient = gradient.add(weight, options.weight_decay());
     gradient = gradient * TrustRatio(weight, gradient, options.trust_coefficient);
@@ -31,12 +37,15 @@ void TorchStep(const LarsOptions& options, torch::Tensor& weight, torch::Tensor 
   weight.add_(momentum, -options.lr());
 }
 
-// google-research/simclr tf2/lars_optimizer.py: classic: v <- m v + lr q g, w <- w - v; popular: v <- m v + g, w <- w - lr q v.
-void SimclrStep(const LarsOptions& options, torch::Tensor& weight, torch::Tensor gradient, torch::Tensor& momentum) {
+// google-research/simclr tf2/lars_optimizer.py: classic: v <- m v + lr q g, w <- w - v; popular: v
+// <- m v + g, w <- w - lr q v.
+void SimclrStep(const LarsOptions& options, torch::Tensor& weight, torch::Tensor gradient,
+                torch::Tensor& momentum) {
   const bool adapts = Adapts(options, weight);
   if (adapts) gradient = gradient.add(weight, options.weight_decay());
   const auto ratio = [&](const torch::Tensor& update) {
-    return adapts ? TrustRatio(weight, update, options.trust_coefficient) : torch::ones({}, weight.options());
+    return adapts ? TrustRatio(weight, update, options.trust_coefficient)
+                  : torch::ones({}, weight.options());
   };
   if (options.classic_momentum) {
     const auto scaled = gradient * (options.lr() * ratio(gradient));
@@ -57,7 +66,8 @@ std::unique_ptr<torch::optim::OptimizerOptions> LarsOptions::clone() const {
   return std::make_unique<LarsOptions>(*this);
 }
 
-Lars::Lars(const std::vector<torch::optim::OptimizerParamGroup>& groups, const LarsOptions& defaults)
+Lars::Lars(const std::vector<torch::optim::OptimizerParamGroup>& groups,
+           const LarsOptions& defaults)
     : torch::optim::Optimizer(groups, std::make_unique<LarsOptions>(defaults)) {}
 
 Lars::Lars(std::vector<torch::Tensor> parameters, const LarsOptions& defaults)

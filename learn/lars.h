@@ -1,4 +1,5 @@
-// LARS (You et al. 2017) in the three forms that the self-supervised reference code uses; they are not the same optimiser.
+// LARS (You et al. 2017) in the three forms that the self-supervised reference code uses; they are
+// not the same optimiser.
 #pragma once
 
 #include <torch/torch.h>
@@ -9,18 +10,22 @@
 namespace v2r {
 
 enum class LarsVariant {
-  kMocoV3,  // facebookresearch/moco-v3 optimizer.py, MAE's util/lars.py: parameters with ndim > 1 adapt; popular momentum
-  kDino,    // facebookresearch/dino utils.py: parameters with ndim != 1 adapt (0-D ones too); popular momentum
-  kSimclr,  // google-research/simclr tf2/lars_optimizer.py: exclusion by name; classic momentum (learning rate in the buffer)
+  kMocoV3,  // facebookresearch/moco-v3 optimizer.py, MAE's util/lars.py: parameters with ndim > 1
+            // adapt; popular momentum
+  kDino,  // facebookresearch/dino utils.py: parameters with ndim != 1 adapt (0-D ones too); popular
+          // momentum
+  kSimclr,  // google-research/simclr tf2/lars_optimizer.py: exclusion by name; classic momentum
+            // (learning rate in the buffer)
 };
 
-// Options of one parameter group. A state of SGD's kind, so SaveOptimizer() and LoadOptimizer() take it.
+// Options of one parameter group. A state of SGD's kind, so SaveOptimizer() and LoadOptimizer()
+// take it.
 struct LarsOptions : public torch::optim::SGDOptions {
   explicit LarsOptions(double lr);
   LarsVariant variant = LarsVariant::kMocoV3;
   double trust_coefficient = 0.001;
-  bool exclude = false;           // kSimclr: neither adaptation nor weight decay for this group
-  bool classic_momentum = true;   // kSimclr: false = popular momentum
+  bool exclude = false;          // kSimclr: neither adaptation nor weight decay for this group
+  bool classic_momentum = true;  // kSimclr: false = popular momentum
   std::unique_ptr<torch::optim::OptimizerOptions> clone() const override;
 };
 

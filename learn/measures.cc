@@ -68,7 +68,8 @@ double KendallTau(std::span<const double> x, std::span<const double> y) {
       discordant += a * b < 0;
     }
   }
-  const auto left = static_cast<double>(pairs - ties_x), right = static_cast<double>(pairs - ties_y);
+  const auto left = static_cast<double>(pairs - ties_x),
+             right = static_cast<double>(pairs - ties_y);
   if (left == 0 || right == 0) return kNan;
   return static_cast<double>(concordant - discordant) / std::sqrt(left) / std::sqrt(right);
 }
@@ -85,14 +86,16 @@ double Auroc(std::span<const double> positives, std::span<const double> negative
   all.insert(all.end(), negatives.begin(), negatives.end());
   const auto ranks = Ranks(all);
   const auto p = static_cast<double>(positives.size()), n = static_cast<double>(negatives.size());
-  const double sum = std::accumulate(ranks.begin(), ranks.begin() + static_cast<int64_t>(positives.size()), 0.0);
+  const double sum =
+      std::accumulate(ranks.begin(), ranks.begin() + static_cast<int64_t>(positives.size()), 0.0);
   return (sum - p * (p + 1) / 2) / (p * n);
 }
 
 double EffectiveDimensions(const torch::Tensor& z) {
   const torch::NoGradGuard no_grad;
   V2R_CHECK_EQ(z.dim(), 2);
-  const auto centred = z.to(torch::kCPU, torch::kDouble) - z.to(torch::kCPU, torch::kDouble).mean(0);
+  const auto centred =
+      z.to(torch::kCPU, torch::kDouble) - z.to(torch::kCPU, torch::kDouble).mean(0);
   const auto values = torch::linalg_eigvalsh(torch::matmul(centred.t(), centred)).clamp_min(0);
   const double total = values.sum().item<double>();
   if (!(total > 0)) return 0;

@@ -7,12 +7,12 @@ namespace v2r {
 torch::Tensor Rank2RewardRanking(const torch::Tensor& logits_t, const torch::Tensor& logits_other,
                                  const torch::Tensor& t, const torch::Tensor& t_other) {
   const auto logits = torch::cat({logits_t, logits_other}, 1);  // [B,2]
-  V2R_CHECK(logits.dim() == 2 && logits.size(1) == 2 && t.sizes() == t_other.sizes() && t.dim() == 1 &&
-                t.size(0) == logits.size(0),
+  V2R_CHECK(logits.dim() == 2 && logits.size(1) == 2 && t.sizes() == t_other.sizes() &&
+                t.dim() == 1 && t.size(0) == logits.size(0),
             "shapes of Rank2RewardRanking");
   const auto other_is_later = t.lt(t_other).to(logits.device(), torch::kLong);
-  return torch::binary_cross_entropy_with_logits(logits,
-                                                 torch::one_hot(other_is_later, 2).to(logits.scalar_type()));
+  return torch::binary_cross_entropy_with_logits(
+      logits, torch::one_hot(other_is_later, 2).to(logits.scalar_type()));
 }
 
 torch::Tensor ClassifierLoss(const torch::Tensor& logits, const torch::Tensor& labels) {
@@ -41,7 +41,9 @@ torch::Tensor Rank2RewardForm(const std::string& form, const torch::Tensor& rank
   if (form == "log") return log(progress) + classifier_weight * log(mask);
   if (form == "log_dratio") return log(progress) + classifier_weight * (log(mask) - log(1 - mask));
   if (form == "airl") return log(mask) - log(1 - mask);
-  ThrowUser("unknown Rank2Reward form '{}' (known: rank_only, cls_only, product, log, log_dratio, airl)", form);
+  ThrowUser(
+      "unknown Rank2Reward form '{}' (known: rank_only, cls_only, product, log, log_dratio, airl)",
+      form);
 }
 
 }  // namespace v2r

@@ -8,13 +8,16 @@
 namespace v2r {
 namespace {
 
-Blob Doubles(const std::vector<double>& values) { return Blob::Of<double>(std::span<const double>(values)); }
+Blob Doubles(const std::vector<double>& values) {
+  return Blob::Of<double>(std::span<const double>(values));
+}
 
 std::vector<double> ReadDoubles(const StateDict& state, const std::string& name, size_t size,
                                 const std::string& what) {
   const Blob& blob = Require(state, name, what);
   if (blob.dtype != DType::kF64 || blob.numel() != static_cast<int64_t>(size)) {
-    ThrowUser("{}: '{}' should hold {} F64 values, holds {} {}", what, name, size, blob.numel(), Name(blob.dtype));
+    ThrowUser("{}: '{}' should hold {} F64 values, holds {} {}", what, name, size, blob.numel(),
+              Name(blob.dtype));
   }
   const auto values = blob.as<double>();
   return {values.begin(), values.end()};
@@ -54,9 +57,11 @@ void RunningMeanStd::Merge(std::span<const T> batch) {
 void RunningMeanStd::Update(std::span<const double> batch) { Merge(batch); }
 void RunningMeanStd::Update(std::span<const float> batch) { Merge(batch); }
 
-void RunningMeanStd::Normalize(std::span<const float> x, std::span<float> out, double epsilon, double clip) const {
+void RunningMeanStd::Normalize(std::span<const float> x, std::span<float> out, double epsilon,
+                               double clip) const {
   const size_t dim = mean_.size();
-  V2R_CHECK(x.size() == out.size() && x.size() % dim == 0, "{} values into {}, dim {}", x.size(), out.size(), dim);
+  V2R_CHECK(x.size() == out.size() && x.size() % dim == 0, "{} values into {}, dim {}", x.size(),
+            out.size(), dim);
   for (size_t d = 0; d < dim; ++d) {
     const double scale = 1.0 / std::sqrt(var_[d] + epsilon);
     for (size_t i = d; i < x.size(); i += dim) {
@@ -68,7 +73,8 @@ void RunningMeanStd::Normalize(std::span<const float> x, std::span<float> out, d
 }
 
 StateDict RunningMeanStd::Save() const {
-  return {{"mean", Doubles(mean_)}, {"var", Doubles(var_)}, {"count", Blob::Scalar<double>(count_)}};
+  return {
+      {"mean", Doubles(mean_)}, {"var", Doubles(var_)}, {"count", Blob::Scalar<double>(count_)}};
 }
 
 void RunningMeanStd::Load(const StateDict& state, const std::string& what) {
@@ -83,12 +89,15 @@ RewardNormalizer::RewardNormalizer(int64_t num_envs, double gamma, double epsilo
     : gamma_(gamma), epsilon_(epsilon), clip_(clip), returns_(static_cast<size_t>(num_envs), 0.0) {}
 
 template <typename T>
-void RewardNormalizer::StepOf(std::span<const T> rewards, std::span<const uint8_t> terminated, std::span<T> out) {
+void RewardNormalizer::StepOf(std::span<const T> rewards, std::span<const uint8_t> terminated,
+                              std::span<T> out) {
   const size_t n = returns_.size();
-  V2R_CHECK(rewards.size() == n && terminated.size() == n && out.size() == n, "{} rewards, {} flags, {} results, {} environments",
-            rewards.size(), terminated.size(), out.size(), n);
+  V2R_CHECK(rewards.size() == n && terminated.size() == n && out.size() == n,
+            "{} rewards, {} flags, {} results, {} environments", rewards.size(), terminated.size(),
+            out.size(), n);
   for (size_t i = 0; i < n; ++i) {
-    returns_[i] = returns_[i] * gamma_ * (terminated[i] ? 0.0 : 1.0) + static_cast<double>(rewards[i]);
+    returns_[i] =
+        returns_[i] * gamma_ * (terminated[i] ? 0.0 : 1.0) + static_cast<double>(rewards[i]);
   }
   stats_.Update(std::span<const double>(returns_));
   const double scale = Scale();

@@ -36,8 +36,9 @@ double Anneal(const std::string& kind, double start, double end, int64_t step, i
 }
 
 int64_t SimclrSchedule::warmup_steps() const {
-  return static_cast<int64_t>(std::floor(std::nearbyint(warmup_epochs * static_cast<double>(num_examples)) /
-                                         static_cast<double>(batch_size)));
+  return static_cast<int64_t>(
+      std::floor(std::nearbyint(warmup_epochs * static_cast<double>(num_examples)) /
+                 static_cast<double>(batch_size)));
 }
 
 double SimclrSchedule::PeakLearningRate() const {

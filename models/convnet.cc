@@ -11,7 +11,8 @@ int64_t ScaledChannels(int64_t channels, double width) {
   return std::max<int64_t>(4, std::lround(static_cast<double>(channels) * width));
 }
 
-ConvNetImpl::ConvNetImpl(const EncoderSpec& spec, const std::vector<Layer>& layers) : EncoderNetImpl(spec) {
+ConvNetImpl::ConvNetImpl(const EncoderSpec& spec, const std::vector<Layer>& layers)
+    : EncoderNetImpl(spec) {
   int64_t channels = 3 * spec.frame_stack, size = spec.input_size;
   for (const Layer& layer : layers) {
     const int64_t out = ScaledChannels(layer.channels, spec.width);
@@ -48,12 +49,13 @@ void ConvNetImpl::Trace(InferencePlan& plan) const {
 
 EncoderNet MakeConv4(const EncoderSpec& spec) {
   return std::make_shared<ConvNetImpl>(
-      spec, std::vector<ConvNetImpl::Layer>{{16, 3, 2, 1}, {32, 3, 2, 1}, {64, 3, 2, 1}, {64, 3, 2, 1}});
+      spec,
+      std::vector<ConvNetImpl::Layer>{{16, 3, 2, 1}, {32, 3, 2, 1}, {64, 3, 2, 1}, {64, 3, 2, 1}});
 }
 
 EncoderNet MakeNature(const EncoderSpec& spec) {
-  return std::make_shared<ConvNetImpl>(spec,
-                                       std::vector<ConvNetImpl::Layer>{{32, 8, 4, 0}, {64, 4, 2, 0}, {64, 3, 1, 0}});
+  return std::make_shared<ConvNetImpl>(
+      spec, std::vector<ConvNetImpl::Layer>{{32, 8, 4, 0}, {64, 4, 2, 0}, {64, 3, 1, 0}});
 }
 
 }  // namespace v2r

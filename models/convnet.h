@@ -9,7 +9,8 @@
 
 namespace v2r {
 
-// A row of convolutions with ReLU after each, then flatten or global average, then `fc`. Names: conv1, conv2, ..., fc.
+// A row of convolutions with ReLU after each, then flatten or global average, then `fc`. Names:
+// conv1, conv2, ..., fc.
 class ConvNetImpl : public EncoderNetImpl {
  public:
   struct Layer {

@@ -1,9 +1,10 @@
+#include "models/encoder.h"
+
 #include <algorithm>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
-#include "models/encoder.h"
 #include "models/plan.h"
 #include "models/preprocess.h"
 #include "models/spec_json.h"
@@ -11,8 +12,9 @@
 namespace v2r {
 namespace {
 
-// Rows a pass: large batches are cut so that activations stay in the cache. A batch that is no multiple of kGrain is filled up with
-// repeated rows: the CPU library picks other algorithms for few rows, and a row's embedding must not depend on its company.
+// Rows a pass: large batches are cut so that activations stay in the cache. A batch that is no
+// multiple of kGrain is filled up with repeated rows: the CPU library picks other algorithms for
+// few rows, and a row's embedding must not depend on its company.
 constexpr int64_t kGrain = 16;
 
 int64_t ChunkRows(const EncoderSpec& spec, const torch::Device& device) {
@@ -21,12 +23,15 @@ int64_t ChunkRows(const EncoderSpec& spec, const torch::Device& device) {
   return std::clamp<int64_t>(64 * 64 * 64 / pixels / kGrain * kGrain, kGrain, 128);
 }
 
-torch::Tensor HashInput(const torch::Tensor& tensor) { return tensor.detach().to(torch::kCPU).contiguous(); }
+torch::Tensor HashInput(const torch::Tensor& tensor) {
+  return tensor.detach().to(torch::kCPU).contiguous();
+}
 
 void AppendHashes(std::string& text, const std::string& prefix, const TensorDict& state) {
   for (const auto& [name, tensor] : state) {
     const auto cpu = HashInput(tensor);
-    const std::span<const uint8_t> bytes(static_cast<const uint8_t*>(cpu.const_data_ptr()), cpu.nbytes());
+    const std::span<const uint8_t> bytes(static_cast<const uint8_t*>(cpu.const_data_ptr()),
+                                         cpu.nbytes());
     text += fmt::format("{}{} {} [{}] {}\n", prefix, name, torch::toString(cpu.scalar_type()),
                         fmt::join(cpu.sizes(), ","), HashHex(bytes));
   }
@@ -34,15 +39,18 @@ void AppendHashes(std::string& text, const std::string& prefix, const TensorDict
 
 }  // namespace
 
-std::string EncoderFingerprint(const EncoderNetImpl& net, const std::map<std::string, Head>& heads) {
+std::string EncoderFingerprint(const EncoderNetImpl& net,
+                               const std::map<std::string, Head>& heads) {
   std::string text = ToJsonText(net.spec()) + "\n";
   AppendHashes(text, "net.", ModuleState(net));
-  for (const auto& [name, head] : heads) AppendHashes(text, "head." + name + ".", ModuleState(*head));
+  for (const auto& [name, head] : heads)
+    AppendHashes(text, "head." + name + ".", ModuleState(*head));
   return HashHex(std::string_view(text));
 }
 
-Encoder MakeEncoder(EncoderNet net, const std::map<std::string, Head>& heads, const torch::Device& device,
-                    const std::string& dtype, std::map<std::string, std::string> info) {
+Encoder MakeEncoder(EncoderNet net, const std::map<std::string, Head>& heads,
+                    const torch::Device& device, const std::string& dtype,
+                    std::map<std::string, std::string> info) {
   if (dtype != "float32" && dtype != "bfloat16") {
     ThrowUser("encoder dtype '{}' is unknown (known: float32, bfloat16)", dtype);
   }
@@ -74,7 +82,8 @@ torch::Tensor Encoder::Embed(const torch::Tensor& frames) const {
   const torch::NoGradGuard no_grad;
   const auto stacked = WithStack(spec_, frames);
   const int64_t rows = stacked.size(0);
-  auto result = torch::empty({rows, embedding_dim_}, torch::TensorOptions(torch::kFloat).device(device_));
+  auto result =
+      torch::empty({rows, embedding_dim_}, torch::TensorOptions(torch::kFloat).device(device_));
   const int64_t chunk = ChunkRows(spec_, device_);
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t count = std::min(chunk, rows - begin);

@@ -1,5 +1,6 @@
-// Encoder: pictures in, embeddings out. Everything between pixels and embedding (shrinking, colour order, mean and deviation, the
-// distance it was trained for, named heads) is part of the encoder file, so pretraining and reward cannot drift apart.
+// Encoder: pictures in, embeddings out. Everything between pixels and embedding (shrinking, colour
+// order, mean and deviation, the distance it was trained for, named heads) is part of the encoder
+// file, so pretraining and reward cannot drift apart.
 #pragma once
 
 #include <torch/torch.h>
@@ -33,13 +34,17 @@ struct EncoderSpec {
 
   template <typename V>
   void Fields(V& v) {
-    v("arch", arch, "backbone: conv4, nature, resnet18, resnet34, resnet50, or pixels (no network)");
-    v("width", width, "multiplier of all channel numbers (not of embedding_dim)", InRange(0.03125, 4.0));
-    v("embedding_dim", embedding_dim, "D; 0 = the backbone's own features without a last linear layer", AtLeast(0));
+    v("arch", arch,
+      "backbone: conv4, nature, resnet18, resnet34, resnet50, or pixels (no network)");
+    v("width", width, "multiplier of all channel numbers (not of embedding_dim)",
+      InRange(0.03125, 4.0));
+    v("embedding_dim", embedding_dim,
+      "D; 0 = the backbone's own features without a last linear layer", AtLeast(0));
     v("input_size", input_size, "height and width the network sees", InRange(16, 512));
     v("resize", resize, "how a picture of another size is brought to input_size",
       OneOf({"area", "bilinear"}));
-    v("pooling", pooling, "what ends the backbone: flatten keeps positions, avg is global average pooling",
+    v("pooling", pooling,
+      "what ends the backbone: flatten keeps positions, avg is global average pooling",
       OneOf({"flatten", "avg"}));
     v("frame_stack", frame_stack, "pictures stacked along the channels", InRange(1, 8));
     v("mean", mean, "per-channel mean of pixels in [0,1]");
@@ -54,7 +59,8 @@ class EncoderNetImpl : public torch::nn::Module {
  public:
   explicit EncoderNetImpl(const EncoderSpec& spec) : spec_(spec) {}
   virtual torch::Tensor forward(torch::Tensor x) = 0;
-  // The layer whose output is the embedding: data-dependent initialisation acts on it. Null when embedding_dim is 0.
+  // The layer whose output is the embedding: data-dependent initialisation acts on it. Null when
+  // embedding_dim is 0.
   virtual torch::nn::Linear last_linear() = 0;
   virtual int64_t output_dim() const = 0;
   // Writes the forward pass of eval mode into `plan`, BatchNorm folded: what Encoder::Embed runs.
@@ -67,15 +73,18 @@ class EncoderNetImpl : public torch::nn::Module {
 using EncoderNet = std::shared_ptr<EncoderNetImpl>;
 
 std::vector<std::string> EncoderArchNames();
-// UserError naming the key: unknown arch, mean or std not three numbers, an input that the arch cannot shrink that far.
+// UserError naming the key: unknown arch, mean or std not three numbers, an input that the arch
+// cannot shrink that far.
 void CheckSpec(const EncoderSpec& spec);
-// Fresh weights from `rng` alone. UserError: unknown arch with the nearest name, sizes that do not fit.
+// Fresh weights from `rng` alone. UserError: unknown arch with the nearest name, sizes that do not
+// fit.
 EncoderNet MakeEncoderNet(const EncoderSpec& spec, Rng& rng);
-// uint8 [B,(S,)H,W,3] -> float [B,3*S,input_size,input_size], shrunk and normalised as the spec says; same device; channels-last
-// in memory. Channel 3*s+c is colour c of picture s.
+// uint8 [B,(S,)H,W,3] -> float [B,3*S,input_size,input_size], shrunk and normalised as the spec
+// says; same device; channels-last in memory. Channel 3*s+c is colour c of picture s.
 torch::Tensor Preprocess(const EncoderSpec& spec, const torch::Tensor& frames);
-// Zero mean and unit deviation per output dimension over `x` (float, as forward takes it; in the mode, train or eval, the net is in), by
-// rescaling the last linear layer. A dimension that is constant over x is only shifted. UserError: embedding_dim is 0.
+// Zero mean and unit deviation per output dimension over `x` (float, as forward takes it; in the
+// mode, train or eval, the net is in), by rescaling the last linear layer. A dimension that is
+// constant over x is only shifted. UserError: embedding_dim is 0.
 void DataDependentInit(EncoderNetImpl& net, const torch::Tensor& x);
 
 // A small MLP on the (optionally standardised) embedding, ReLU between layers.
@@ -86,7 +95,8 @@ struct HeadSpec {
 
   template <typename V>
   void Fields(V& v) {
-    v("in_dim", in_dim, "length of the embedding (or of what is put together from several)", AtLeast(1));
+    v("in_dim", in_dim, "length of the embedding (or of what is put together from several)",
+      AtLeast(1));
     v("hidden", hidden, "widths of the hidden layers");
     v("out_dim", out_dim, "length of the output", AtLeast(1));
   }
@@ -111,10 +121,12 @@ class Encoder {
  public:
   const EncoderSpec& spec() const { return spec_; }
   int64_t embedding_dim() const { return embedding_dim_; }
-  // uint8 [B,(S,)H,W,3] RGB of any size, any device -> float32 [B,D] on the encoder's device. `dtype` of the file's user decides
-  // whether convolutions run in bf16. Independent of the other rows of the batch. May be called from several threads.
+  // uint8 [B,(S,)H,W,3] RGB of any size, any device -> float32 [B,D] on the encoder's device.
+  // `dtype` of the file's user decides whether convolutions run in bf16. Independent of the other
+  // rows of the batch. May be called from several threads.
   torch::Tensor Embed(const torch::Tensor& frames) const;
-  // Distance of the metric the encoder was trained for: a, b [..., D] -> [...]. l2: ||a-b||; cosine: 1 - cos.
+  // Distance of the metric the encoder was trained for: a, b [..., D] -> [...]. l2: ||a-b||;
+  // cosine: 1 - cos.
   torch::Tensor Distance(const torch::Tensor& a, const torch::Tensor& b) const;
   bool HasHead(const std::string& name) const { return heads_.contains(name); }
   std::vector<std::string> HeadNames() const;
@@ -138,24 +150,29 @@ class Encoder {
   torch::Device device_ = torch::kCPU;
 };
 
-// Copies the net, folds BatchNorm, converts. dtype: "float32" or "bfloat16" (convolutions only; the last linear layer and the heads
-// stay float32). UserError: another dtype.
-Encoder MakeEncoder(EncoderNet net, const std::map<std::string, Head>& heads, const torch::Device& device,
-                    const std::string& dtype, std::map<std::string, std::string> info = {});
+// Copies the net, folds BatchNorm, converts. dtype: "float32" or "bfloat16" (convolutions only; the
+// last linear layer and the heads stay float32). UserError: another dtype.
+Encoder MakeEncoder(EncoderNet net, const std::map<std::string, Head>& heads,
+                    const torch::Device& device, const std::string& dtype,
+                    std::map<std::string, std::string> info = {});
 
 // 64-bit hash (16 hex digits) of spec, net and heads.
 std::string EncoderFingerprint(const EncoderNetImpl& net, const std::map<std::string, Head>& heads);
 
-// The encoder file: safetensors ("net.*", "head.NAME.*") + metadata (format, spec as JSON, heads, info). Atomic.
+// The encoder file: safetensors ("net.*", "head.NAME.*") + metadata (format, spec as JSON, heads,
+// info). Atomic.
 struct EncoderFile {
   EncoderNet net;  // trainable, as stored
   std::map<std::string, Head> heads;
   std::map<std::string, std::string> info;
 };
-void SaveEncoder(const std::filesystem::path& path, EncoderNetImpl& net, const std::map<std::string, Head>& heads,
+void SaveEncoder(const std::filesystem::path& path, EncoderNetImpl& net,
+                 const std::map<std::string, Head>& heads,
                  const std::map<std::string, std::string>& info);
-// UserError: not an encoder file, unknown format or spec key, missing or wrongly shaped tensor (by name).
+// UserError: not an encoder file, unknown format or spec key, missing or wrongly shaped tensor (by
+// name).
 EncoderFile LoadEncoderFile(const std::filesystem::path& path);
-Encoder LoadEncoder(const std::filesystem::path& path, const torch::Device& device, const std::string& dtype);
+Encoder LoadEncoder(const std::filesystem::path& path, const torch::Device& device,
+                    const std::string& dtype);
 
 }  // namespace v2r

@@ -1,4 +1,8 @@
-// The encoder file: one safetensors file, tensors "net.*" and "head.NAME.*", everything else in its metadata.
+// The encoder file: one safetensors file, tensors "net.*" and "head.NAME.*", everything else in its
+// metadata.
+
+#include <algorithm>
+#include <cctype>
 
 #include "core/error.h"
 #include "core/safetensors.h"
@@ -21,9 +25,11 @@ void CheckHeadName(const std::string& name) {
   if (!good) ThrowUser("a head's name must be letters, digits, _ and -, is '{}'", name);
 }
 
-const std::string& Metadata(const SafetensorsFile& file, const std::string& key, const std::string& path) {
+const std::string& Metadata(const SafetensorsFile& file, const std::string& key,
+                            const std::string& path) {
   const auto it = file.metadata.find(key);
-  if (it == file.metadata.end()) ThrowUser("{}: damaged encoder file: its metadata lacks '{}'", path, key);
+  if (it == file.metadata.end())
+    ThrowUser("{}: damaged encoder file: its metadata lacks '{}'", path, key);
   return it->second;
 }
 
@@ -45,7 +51,8 @@ void LoadInto(torch::nn::Module& module, const StateDict& state, const std::stri
 }  // namespace
 
 void SaveEncoder(const std::filesystem::path& path, EncoderNetImpl& net,
-                 const std::map<std::string, Head>& heads, const std::map<std::string, std::string>& info) {
+                 const std::map<std::string, Head>& heads,
+                 const std::map<std::string, std::string>& info) {
   StateDict tensors;
   Merge(tensors, "net", ToStateDict(ModuleState(net)));
   std::map<std::string, std::string> metadata = {
@@ -64,17 +71,24 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
   const SafetensorsFile file = ReadSafetensors(path);
   const auto format = file.metadata.find("format");
   if (format == file.metadata.end() || format->second != kFormat) {
-    ThrowUser("{} is not an encoder file (its metadata has no format={}): write one with `v2r pretrain`", name,
-              kFormat);
+    ThrowUser(
+        "{} is not an encoder file (its metadata has no format={}): write one with `v2r pretrain`",
+        name, kFormat);
   }
   if (const auto& version = Metadata(file, "version", name); version != kVersion) {
-    ThrowUser("{} has encoder file version {}; this program reads version {}: update v2r, or pretrain again", name,
-              version, kVersion);
+    ThrowUser(
+        "{} has encoder file version {}; this program reads version {}: update v2r, or pretrain "
+        "again",
+        name, version, kVersion);
   }
   EncoderFile result;
   Rng unused(0);
   const auto spec = FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)");
-  result.net = MakeEncoderNet(spec, unused);
+  try {
+    result.net = MakeEncoderNet(spec, unused);
+  } catch (const UserError& error) {
+    ThrowUser("{}: {}", name, error.what());
+  }
   LoadInto(*result.net, Under(file.tensors, "net"), name + " (net)");
   for (const auto& [key, value] : file.metadata) {
     if (key.starts_with(kInfoKey)) result.info[key.substr(std::string(kInfoKey).size())] = value;
@@ -87,13 +101,17 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
   }
   for (const auto& [key, blob] : file.tensors) {
     const auto parts = Split(key, '.');
-    const bool known = parts[0] == "net" || (parts[0] == "head" && parts.size() > 2 && result.heads.contains(parts[1]));
-    if (!known) ThrowUser("{}: tensor '{}' belongs neither to the net nor to a head the file declares", name, key);
+    const bool known = parts[0] == "net" ||
+                       (parts[0] == "head" && parts.size() > 2 && result.heads.contains(parts[1]));
+    if (!known)
+      ThrowUser("{}: tensor '{}' belongs neither to the net nor to a head the file declares", name,
+                key);
   }
   return result;
 }
 
-Encoder LoadEncoder(const std::filesystem::path& path, const torch::Device& device, const std::string& dtype) {
+Encoder LoadEncoder(const std::filesystem::path& path, const torch::Device& device,
+                    const std::string& dtype) {
   EncoderFile file = LoadEncoderFile(path);
   return MakeEncoder(file.net, file.heads, device, dtype, std::move(file.info));
 }

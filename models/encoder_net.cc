@@ -24,7 +24,8 @@ void UniformInit(torch::nn::Module& module, Rng& rng) {
   for (const auto& item : module.named_parameters()) {
     if (EndsWith(item.key(), "weight") && item.value().dim() > 1) {
       const auto fan_in = item.value().numel() / item.value().size(0);
-      bounds[item.key().substr(0, item.key().size() - 6)] = 1.0 / std::sqrt(static_cast<double>(fan_in));
+      bounds[item.key().substr(0, item.key().size() - 6)] =
+          1.0 / std::sqrt(static_cast<double>(fan_in));
     }
   }
   for (const auto& item : module.named_parameters()) {
@@ -44,7 +45,8 @@ void KaimingConvInit(torch::nn::Module& module, Rng& rng) {
     if (weight.dim() != 4) continue;
     const auto fan_out = weight.size(0) * weight.size(2) * weight.size(3);
     Rng stream = base.Fork(item.key());
-    weight.copy_(RandomNormal(stream, weight.sizes()) * std::sqrt(2.0 / static_cast<double>(fan_out)));
+    weight.copy_(RandomNormal(stream, weight.sizes()) *
+                 std::sqrt(2.0 / static_cast<double>(fan_out)));
   }
 }
 

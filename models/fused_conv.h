@@ -1,4 +1,5 @@
-// Convolution with bias, residual sum and ReLU in one oneDNN primitive: torch's own inference operators, reached through its dispatcher.
+// Convolution with bias, residual sum and ReLU in one oneDNN primitive: torch's own inference
+// operators, reached through its dispatcher.
 #pragma once
 
 #include <torch/torch.h>
@@ -13,8 +14,8 @@ bool HasFusedConv(torch::ScalarType dtype);
 class FusedConv {
  public:
   // weight [O,I,K,K], bias [O], channels-last input [B,I,H,W] of about the given shape.
-  FusedConv(const torch::Tensor& weight, const torch::Tensor& bias, std::vector<int64_t> stride, std::vector<int64_t> padding,
-            std::vector<int64_t> input_shape, bool relu);
+  FusedConv(const torch::Tensor& weight, const torch::Tensor& bias, std::vector<int64_t> stride,
+            std::vector<int64_t> padding, std::vector<int64_t> input_shape, bool relu);
   torch::Tensor Run(const torch::Tensor& x) const;
   // relu(conv(x) + sum), written into `sum` and returned.
   torch::Tensor RunAdd(const torch::Tensor& x, const torch::Tensor& sum) const;

@@ -5,7 +5,8 @@
 namespace v2r {
 
 HeadImpl::HeadImpl(const HeadSpec& spec, Rng& rng) : spec_(spec) {
-  V2R_CHECK(spec.in_dim > 0 && spec.out_dim > 0, "head of {} inputs and {} outputs", spec.in_dim, spec.out_dim);
+  V2R_CHECK(spec.in_dim > 0 && spec.out_dim > 0, "head of {} inputs and {} outputs", spec.in_dim,
+            spec.out_dim);
   mean_ = register_buffer("mean", torch::zeros({spec.in_dim}));
   deviation_ = register_buffer("deviation", torch::ones({spec.in_dim}));
   torch::nn::Sequential layers;
@@ -28,7 +29,8 @@ torch::Tensor HeadImpl::forward(torch::Tensor z) {
 
 void HeadImpl::SetStandardisation(const torch::Tensor& z) {
   const torch::NoGradGuard no_grad;
-  V2R_CHECK(z.dim() == 2 && z.size(0) >= 2 && z.size(1) == spec_.in_dim, "z [{}]", fmt::join(z.sizes(), ", "));
+  V2R_CHECK(z.dim() == 2 && z.size(0) >= 2 && z.size(1) == spec_.in_dim, "z [{}]",
+            fmt::join(z.sizes(), ", "));
   const auto values = z.to(torch::kDouble);
   const auto deviation = values.std(0, /*unbiased=*/false);
   mean_.copy_(values.mean(0));

@@ -25,10 +25,12 @@ ImportResult ImportResNet(EncoderNetImpl& net, const std::filesystem::path& path
     }
   }
   if (auto conv = state.find("conv1.weight"); conv != state.end() && spec.frame_stack > 1) {
-    conv->second = conv->second.repeat({1, spec.frame_stack, 1, 1}) / static_cast<double>(spec.frame_stack);
+    conv->second =
+        conv->second.repeat({1, spec.frame_stack, 1, 1}) / static_cast<double>(spec.frame_stack);
   }
   for (const auto& [name, tensor] : ModuleState(net)) {
-    const bool ours = (name.starts_with("fc.") && !keep_fc) || name.ends_with("num_batches_tracked");
+    const bool ours =
+        (name.starts_with("fc.") && !keep_fc) || name.ends_with("num_batches_tracked");
     if (ours && !state.contains(name)) state[name] = tensor;
   }
   LoadModuleState(net, state, path.string());

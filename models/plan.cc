@@ -10,7 +10,9 @@
 namespace v2r {
 namespace {
 
-std::vector<int64_t> Square(const torch::ExpandingArray<2>& pair) { return {(*pair)[0], (*pair)[1]}; }
+std::vector<int64_t> Square(const torch::ExpandingArray<2>& pair) {
+  return {(*pair)[0], (*pair)[1]};
+}
 
 int64_t Shrunk(int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
   return (size + 2 * padding - kernel) / stride + 1;
@@ -18,9 +20,12 @@ int64_t Shrunk(int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
 
 }  // namespace
 
-InferencePlan::InferencePlan(int64_t channels, int64_t size, torch::Device device, torch::ScalarType dtype,
-                             int64_t batch)
-    : device_(device), dtype_(dtype), batch_(batch), fused_(device.is_cpu() && HasFusedConv(dtype)) {
+InferencePlan::InferencePlan(int64_t channels, int64_t size, torch::Device device,
+                             torch::ScalarType dtype, int64_t batch)
+    : device_(device),
+      dtype_(dtype),
+      batch_(batch),
+      fused_(device.is_cpu() && HasFusedConv(dtype)) {
   input_ = NewValue(channels, size, size);
 }
 
@@ -28,23 +33,30 @@ InferencePlan::Value InferencePlan::NewValue(int64_t channels, int64_t height, i
   return {slots_++, channels, height, width};
 }
 
-// Computed in double: w' = w gamma / sqrt(var + eps), b' = (b - mean) gamma / sqrt(var + eps) + beta.
-InferencePlan::Folded InferencePlan::Fold(const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn) const {
+// Computed in double: w' = w gamma / sqrt(var + eps), b' = (b - mean) gamma / sqrt(var + eps) +
+// beta.
+InferencePlan::Folded InferencePlan::Fold(const torch::nn::Conv2d& conv,
+                                          const torch::nn::BatchNorm2d& bn) const {
   const torch::NoGradGuard no_grad;
   auto weight = conv->weight.detach().to(torch::kCPU, torch::kDouble);
   auto bias = conv->bias.defined() ? conv->bias.detach().to(torch::kCPU, torch::kDouble)
                                    : torch::zeros({weight.size(0)}, torch::kDouble);
   if (!bn.is_empty()) {
-    const auto as_double = [](const torch::Tensor& t) { return t.detach().to(torch::kCPU, torch::kDouble); };
-    const auto factor = as_double(bn->weight) / (as_double(bn->running_var) + bn->options.eps()).sqrt();
+    const auto as_double = [](const torch::Tensor& t) {
+      return t.detach().to(torch::kCPU, torch::kDouble);
+    };
+    const auto factor =
+        as_double(bn->weight) / (as_double(bn->running_var) + bn->options.eps()).sqrt();
     weight = weight * factor.view({-1, 1, 1, 1});
     bias = (bias - as_double(bn->running_mean)) * factor + as_double(bn->bias);
   }
-  return {weight.to(device_, dtype_).contiguous(torch::MemoryFormat::ChannelsLast), bias.to(device_, dtype_)};
+  return {weight.to(device_, dtype_).contiguous(torch::MemoryFormat::ChannelsLast),
+          bias.to(device_, dtype_)};
 }
 
 InferencePlan::Value InferencePlan::AddConv(const Value& x, const torch::nn::Conv2d& conv,
-                                            const torch::nn::BatchNorm2d& bn, const Value* add, bool relu) {
+                                            const torch::nn::BatchNorm2d& bn, const Value* add,
+                                            bool relu) {
   const auto& options = conv->options;
   const auto* given_padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
   V2R_CHECK(given_padding != nullptr && options.groups() == 1 && (*options.dilation())[0] == 1,
@@ -52,12 +64,14 @@ InferencePlan::Value InferencePlan::AddConv(const Value& x, const torch::nn::Con
   const auto stride = Square(options.stride()), padding = Square(*given_padding);
   const auto kernel = Square(options.kernel_size());
   V2R_CHECK_EQ(options.in_channels(), x.channels);
-  const Value out = NewValue(options.out_channels(), Shrunk(x.height, kernel[0], stride[0], padding[0]),
-                             Shrunk(x.width, kernel[1], stride[1], padding[1]));
+  const Value out =
+      NewValue(options.out_channels(), Shrunk(x.height, kernel[0], stride[0], padding[0]),
+               Shrunk(x.width, kernel[1], stride[1], padding[1]));
   const Folded folded = Fold(conv, bn);
   Step step{.inputs = {x.slot}, .output = out.slot};
   if (add != nullptr) {
-    V2R_CHECK(add->channels == out.channels && add->height == out.height, "shapes of a residual sum differ");
+    V2R_CHECK(add->channels == out.channels && add->height == out.height,
+              "shapes of a residual sum differ");
     step.inputs.push_back(add->slot);
   }
   if (fused_) {
@@ -84,32 +98,45 @@ InferencePlan::Value InferencePlan::Conv(const Value& x, const torch::nn::Conv2d
 }
 
 InferencePlan::Value InferencePlan::ConvAdd(const Value& x, const torch::nn::Conv2d& conv,
-                                            const torch::nn::BatchNorm2d& bn, const Value& add, bool relu) {
+                                            const torch::nn::BatchNorm2d& bn, const Value& add,
+                                            bool relu) {
   return AddConv(x, conv, bn, &add, relu);
 }
 
-InferencePlan::Value InferencePlan::MaxPool(const Value& x, int64_t kernel, int64_t stride, int64_t padding) {
+InferencePlan::Value InferencePlan::MaxPool(const Value& x, int64_t kernel, int64_t stride,
+                                            int64_t padding) {
   const Value out = NewValue(x.channels, Shrunk(x.height, kernel, stride, padding),
                              Shrunk(x.width, kernel, stride, padding));
-  steps_.push_back({{x.slot}, out.slot, [=](const std::vector<torch::Tensor>& in) {
-                      return at::max_pool2d(in[0], {kernel, kernel}, {stride, stride}, {padding, padding});
-                    }, {}});
+  steps_.push_back(
+      {{x.slot},
+       out.slot,
+       [=](const std::vector<torch::Tensor>& in) {
+         return at::max_pool2d(in[0], {kernel, kernel}, {stride, stride}, {padding, padding});
+       },
+       {}});
   return out;
 }
 
 InferencePlan::Value InferencePlan::GlobalAveragePool(const Value& x) {
   const Value out = NewValue(x.channels, 0, 0);
-  steps_.push_back({{x.slot}, out.slot, [](const std::vector<torch::Tensor>& in) {
+  steps_.push_back({{x.slot},
+                    out.slot,
+                    [](const std::vector<torch::Tensor>& in) {
                       return in[0].to(torch::kFloat).mean({2, 3});
-                    }, {}});
+                    },
+                    {}});
   return out;
 }
 
 InferencePlan::Value InferencePlan::Flatten(const Value& x) {
   const Value out = NewValue(x.channels * x.height * x.width, 0, 0);
-  steps_.push_back({{x.slot}, out.slot, [](const std::vector<torch::Tensor>& in) {
-                      return in[0].to(torch::kFloat).contiguous(torch::MemoryFormat::Contiguous).flatten(1);
-                    }, {}});
+  steps_.push_back(
+      {{x.slot},
+       out.slot,
+       [](const std::vector<torch::Tensor>& in) {
+         return in[0].to(torch::kFloat).contiguous(torch::MemoryFormat::Contiguous).flatten(1);
+       },
+       {}});
   return out;
 }
 
@@ -120,17 +147,23 @@ InferencePlan::Value InferencePlan::Linear(const Value& x, const torch::nn::Line
   const bool picture = x.height > 0;
   V2R_CHECK_EQ(weight.size(1), picture ? x.channels * x.height * x.width : x.channels);
   if (picture) {
-    // Columns in the order that channels-last activations have in memory, so that flattening copies nothing.
+    // Columns in the order that channels-last activations have in memory, so that flattening copies
+    // nothing.
     weight = weight.view({weight.size(0), x.channels, x.height, x.width})
                  .permute({0, 2, 3, 1})
                  .reshape({weight.size(0), -1})
                  .contiguous();
   }
   const Value out = NewValue(weight.size(0), 0, 0);
-  steps_.push_back({{x.slot}, out.slot, [=](const std::vector<torch::Tensor>& in) {
-                      const auto flat = picture ? in[0].permute({0, 2, 3, 1}).reshape({in[0].size(0), -1}) : in[0];
+  steps_.push_back({{x.slot},
+                    out.slot,
+                    [=](const std::vector<torch::Tensor>& in) {
+                      const auto flat =
+                          picture ? in[0].permute({0, 2, 3, 1}).reshape({in[0].size(0), -1})
+                                  : in[0];
                       return at::linear(flat.to(torch::kFloat), weight, bias);
-                    }, {}});
+                    },
+                    {}});
   return out;
 }
 

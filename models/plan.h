@@ -1,5 +1,6 @@
-// InferencePlan: a network's forward pass as a short list of fused operations, for inference only. BatchNorm is folded into the
-// convolutions, ReLU and the residual sum run inside them where the CPU library can, activations are channels-last.
+// InferencePlan: a network's forward pass as a short list of fused operations, for inference only.
+// BatchNorm is folded into the convolutions, ReLU and the residual sum run inside them where the
+// CPU library can, activations are channels-last.
 #pragma once
 
 #include <torch/torch.h>
@@ -11,24 +12,30 @@ namespace v2r {
 
 class InferencePlan {
  public:
-  // A picture-shaped [B,channels,height,width] or flat (height = width = 0) [B,channels] result of an operation.
+  // A picture-shaped [B,channels,height,width] or flat (height = width = 0) [B,channels] result of
+  // an operation.
   struct Value {
     int slot = -1;
     int64_t channels = 0, height = 0, width = 0;
   };
 
-  // dtype: of everything but the linear layers, kFloat or kBFloat16. `batch`: the number of rows Run() will mostly see.
-  InferencePlan(int64_t channels, int64_t size, torch::Device device, torch::ScalarType dtype, int64_t batch);
+  // dtype: of everything but the linear layers, kFloat or kBFloat16. `batch`: the number of rows
+  // Run() will mostly see.
+  InferencePlan(int64_t channels, int64_t size, torch::Device device, torch::ScalarType dtype,
+                int64_t batch);
 
   // ---- building, in order
   Value input() const { return input_; }
   // conv, then bn (null: none), then + add (not used by anything else), then ReLU.
-  Value Conv(const Value& x, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn, bool relu);
-  Value ConvAdd(const Value& x, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn, const Value& add, bool relu);
+  Value Conv(const Value& x, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn,
+             bool relu);
+  Value ConvAdd(const Value& x, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn,
+                const Value& add, bool relu);
   Value MaxPool(const Value& x, int64_t kernel, int64_t stride, int64_t padding);
   Value GlobalAveragePool(const Value& x);  // -> flat
   Value Flatten(const Value& x);            // -> flat, in the order [C,H,W]
-  // Linear layer on a flat or picture-shaped value (then as if flattened in the order [C,H,W]), float32.
+  // Linear layer on a flat or picture-shaped value (then as if flattened in the order [C,H,W]),
+  // float32.
   Value Linear(const Value& x, const torch::nn::Linear& linear);
   void Finish(const Value& output);
 
@@ -49,8 +56,8 @@ class InferencePlan {
     torch::Tensor weight, bias;
   };
   Folded Fold(const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn) const;
-  Value AddConv(const Value& x, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn, const Value* add,
-                bool relu);
+  Value AddConv(const Value& x, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& bn,
+                const Value* add, bool relu);
   Value NewValue(int64_t channels, int64_t height, int64_t width);
 
   torch::Device device_;

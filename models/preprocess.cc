@@ -27,7 +27,8 @@ torch::Tensor Shrink(const EncoderSpec& spec, const torch::Tensor& pictures) {
   auto result = torch::empty({pictures.size(0), size, size, 3}, torch::kUInt8);
   at::parallel_for(0, pictures.size(0), 4, [&](int64_t begin, int64_t end) {
     const torch::NoGradGuard no_grad;
-    result.slice(0, begin, end).copy_(ResizeFrames(pictures.slice(0, begin, end), size, size, spec.resize));
+    result.slice(0, begin, end)
+        .copy_(ResizeFrames(pictures.slice(0, begin, end), size, size, spec.resize));
   });
   return result;
 }
@@ -44,11 +45,13 @@ torch::Tensor WithStack(const EncoderSpec& spec, const torch::Tensor& frames) {
   return stacked;
 }
 
-torch::Tensor PreprocessAs(const EncoderSpec& spec, const torch::Tensor& frames, torch::ScalarType dtype) {
+torch::Tensor PreprocessAs(const EncoderSpec& spec, const torch::Tensor& frames,
+                           torch::ScalarType dtype) {
   const torch::NoGradGuard no_grad;
   const auto stacked = WithStack(spec, frames);
   const int64_t batch = stacked.size(0), stack = spec.frame_stack, size = spec.input_size;
-  const auto pictures = Shrink(spec, stacked.reshape({batch * stack, stacked.size(2), stacked.size(3), 3}));
+  const auto pictures =
+      Shrink(spec, stacked.reshape({batch * stack, stacked.size(2), stacked.size(3), 3}));
   const PixelScale scale = ScaleOf(spec);
   if (!pictures.is_cpu()) {
     const auto options = torch::TensorOptions(torch::kFloat).device(pictures.device());
@@ -66,10 +69,12 @@ torch::Tensor PreprocessAs(const EncoderSpec& spec, const torch::Tensor& frames,
   at::parallel_for(0, batch, 4, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       if (dtype == torch::kFloat) {
-        NormalizePicture(in + b * values, stack, pixels, scale, result.data_ptr<float>() + b * values);
+        NormalizePicture(in + b * values, stack, pixels, scale,
+                         result.data_ptr<float>() + b * values);
       } else {
-        NormalizePictureBf16(in + b * values, stack, pixels, scale,
-                             reinterpret_cast<uint16_t*>(result.data_ptr<at::BFloat16>()) + b * values);
+        NormalizePictureBf16(
+            in + b * values, stack, pixels, scale,
+            reinterpret_cast<uint16_t*>(result.data_ptr<at::BFloat16>()) + b * values);
       }
     }
   });

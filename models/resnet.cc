@@ -24,7 +24,8 @@ ResBlockImpl::ResBlockImpl(int64_t in, int64_t planes, int64_t stride, bool bott
   int64_t channels = in;
   for (const Part& part : parts) {
     const std::string number = std::to_string(convs_.size() + 1);
-    convs_.push_back(register_module("conv" + number, Convolution(channels, part.out, part.kernel, part.stride)));
+    convs_.push_back(register_module("conv" + number,
+                                     Convolution(channels, part.out, part.kernel, part.stride)));
     norms_.push_back(register_module("bn" + number, torch::nn::BatchNorm2d(part.out)));
     channels = part.out;
   }
@@ -45,7 +46,8 @@ torch::Tensor ResBlockImpl::forward(torch::Tensor x) {
   return torch::relu(x + identity);
 }
 
-ResNetImpl::ResNetImpl(const EncoderSpec& spec, const std::array<int64_t, 4>& blocks, bool bottleneck)
+ResNetImpl::ResNetImpl(const EncoderSpec& spec, const std::array<int64_t, 4>& blocks,
+                       bool bottleneck)
     : EncoderNetImpl(spec) {
   int64_t channels = ScaledChannels(64, spec.width);
   conv1_ = register_module("conv1", Convolution(3 * spec.frame_stack, channels, 7, 2));
@@ -118,7 +120,8 @@ EncoderNet MakeResNet(const EncoderSpec& spec) {
     return std::make_shared<ResNetImpl>(spec, std::array<int64_t, 4>{2, 2, 2, 2}, false);
   }
   V2R_CHECK(spec.arch == "resnet34" || spec.arch == "resnet50", "arch {}", spec.arch);
-  return std::make_shared<ResNetImpl>(spec, std::array<int64_t, 4>{3, 4, 6, 3}, spec.arch == "resnet50");
+  return std::make_shared<ResNetImpl>(spec, std::array<int64_t, 4>{3, 4, 6, 3},
+                                      spec.arch == "resnet50");
 }
 
 }  // namespace v2r

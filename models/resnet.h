@@ -1,5 +1,5 @@
-// ResNet-18/34/50 with torchvision's layer names and numerics (torchvision/models/resnet.py; He et al. 2016, the stride of a
-// bottleneck on its 3x3 convolution).
+// ResNet-18/34/50 with torchvision's layer names and numerics (torchvision/models/resnet.py; He et
+// al. 2016, the stride of a bottleneck on its 3x3 convolution).
 #pragma once
 
 #include <torch/torch.h>
@@ -18,9 +18,9 @@ class ResBlockImpl : public torch::nn::Module {
   torch::Tensor forward(torch::Tensor x);
   int64_t out_channels() const { return convs_.back()->options.out_channels(); }
 
-  std::vector<torch::nn::Conv2d> convs_;       // conv1, conv2(, conv3)
-  std::vector<torch::nn::BatchNorm2d> norms_;  // bn1, bn2(, bn3)
-  torch::nn::Conv2d downsample_conv_{nullptr};     // downsample.0
+  std::vector<torch::nn::Conv2d> convs_;             // conv1, conv2(, conv3)
+  std::vector<torch::nn::BatchNorm2d> norms_;        // bn1, bn2(, bn3)
+  torch::nn::Conv2d downsample_conv_{nullptr};       // downsample.0
   torch::nn::BatchNorm2d downsample_norm_{nullptr};  // downsample.1
 };
 TORCH_MODULE(ResBlock);
@@ -29,7 +29,8 @@ class ResNetImpl : public EncoderNetImpl {
  public:
   ResNetImpl(const EncoderSpec& spec, const std::array<int64_t, 4>& blocks, bool bottleneck);
   torch::Tensor forward(torch::Tensor x) override;
-  // The parts of forward: stem (conv1, bn1, ReLU, 3x3/2 max pool) -> [B,64w,H/4,W/4]; layer 0..3; pooled features [B,F].
+  // The parts of forward: stem (conv1, bn1, ReLU, 3x3/2 max pool) -> [B,64w,H/4,W/4]; layer 0..3;
+  // pooled features [B,F].
   torch::Tensor Stem(torch::Tensor x);
   torch::Tensor Layer(int index, torch::Tensor x);
   torch::Tensor Pool(torch::Tensor x) const;

@@ -1,6 +1,7 @@
 // What an EncoderSpec may hold.
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -21,19 +22,23 @@ void CheckColours(const char* key, const std::vector<double>& values, bool posit
 }
 
 void CheckRange(const char* key, double value, double min, double max) {
-  if (!(value >= min && value <= max)) ThrowUser("encoder.{} must be in [{}, {}], is {}", key, min, max, value);
+  if (!(value >= min && value <= max))
+    ThrowUser("encoder.{} must be in [{}, {}], is {}", key, min, max, value);
 }
 
-void CheckChoice(const char* key, const std::string& value, const std::vector<std::string>& choices) {
+void CheckChoice(const char* key, const std::string& value,
+                 const std::vector<std::string>& choices) {
   if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
-    ThrowUser("encoder.{}: unknown value '{}'{} (known: {})", key, value, DidYouMean(value, choices),
-              Join(choices, ", "));
+    ThrowUser("encoder.{}: unknown value '{}'{} (known: {})", key, value,
+              DidYouMean(value, choices), Join(choices, ", "));
   }
 }
 
 }  // namespace
 
-std::vector<std::string> EncoderArchNames() { return {"conv4", "nature", "resnet18", "resnet34", "resnet50", "pixels"}; }
+std::vector<std::string> EncoderArchNames() {
+  return {"conv4", "nature", "resnet18", "resnet34", "resnet50", "pixels"};
+}
 
 void CheckSpec(const EncoderSpec& spec) {
   CheckChoice("arch", spec.arch, EncoderArchNames());
@@ -47,8 +52,10 @@ void CheckSpec(const EncoderSpec& spec) {
   CheckColours("mean", spec.mean, false);
   CheckColours("std", spec.std, true);
   if (spec.arch == "nature" && spec.input_size < 36) {
-    ThrowUser("encoder.input_size {} is too small for arch nature: its three convolutions need 36 or more",
-              spec.input_size);
+    ThrowUser(
+        "encoder.input_size {} is too small for arch nature: its three convolutions need 36 or "
+        "more",
+        spec.input_size);
   }
 }
 

@@ -26,7 +26,8 @@ std::string ToJsonText(const Options& options) {
   return writer.json.dump();
 }
 
-// Strict: every key must be there, none more, of the right type and within its range. UserError beginning with `what`.
+// Strict: every key must be there, none more, of the right type and within its range. UserError
+// beginning with `what`.
 template <typename Options>
 Options FromJsonText(const std::string& text, const std::string& what) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);

@@ -28,7 +28,9 @@ inline torch::Device TestDevice() {
 }
 
 // The factor on every tolerance: the environment's, times ten off the CPU.
-inline double ToleranceScale() { return EnvToleranceScale() * (TestDevice().is_cpu() ? 1.0 : 10.0); }
+inline double ToleranceScale() {
+  return EnvToleranceScale() * (TestDevice().is_cpu() ? 1.0 : 10.0);
+}
 
 struct GoldenCase {
   std::string name;  // file name without extension
@@ -42,7 +44,9 @@ struct GoldenCase {
     V2R_CHECK(it != tensors.end(), "{} has no tensor {}", name, key);
     return it->second.to(TestDevice());
   }
-  double scalar(const std::string& key) const { return (*this)[key].to(torch::kCPU, torch::kDouble).item<double>(); }
+  double scalar(const std::string& key) const {
+    return (*this)[key].to(torch::kCPU, torch::kDouble).item<double>();
+  }
   const std::string& meta(const std::string& key) const {
     const auto it = metadata.find(key);
     V2R_CHECK(it != metadata.end(), "{} has no metadata {}", name, key);
@@ -77,13 +81,15 @@ struct Tolerance {
   double of_max = 0;  // of the maximum of |expected| over the tensor
 };
 
-// Equal shapes, and |actual - expected| <= scale * (absolute + relative |expected| + of_max max|expected|) everywhere.
-// Infinities and NaN must stand at the same places.
-inline ::testing::AssertionResult IsClose(const torch::Tensor& actual, const torch::Tensor& expected,
+// Equal shapes, and |actual - expected| <= scale * (absolute + relative |expected| + of_max
+// max|expected|) everywhere. Infinities and NaN must stand at the same places.
+inline ::testing::AssertionResult IsClose(const torch::Tensor& actual,
+                                          const torch::Tensor& expected,
                                           const Tolerance& tolerance) {
   const torch::NoGradGuard no_grad;
   if (!actual.sizes().equals(expected.sizes())) {
-    return ::testing::AssertionFailure() << "shape " << actual.sizes() << ", expected " << expected.sizes();
+    return ::testing::AssertionFailure()
+           << "shape " << actual.sizes() << ", expected " << expected.sizes();
   }
   if (expected.numel() == 0) return ::testing::AssertionSuccess();
   const auto x = actual.detach().to(torch::kCPU, torch::kDouble).contiguous();
@@ -95,22 +101,26 @@ inline ::testing::AssertionResult IsClose(const torch::Tensor& actual, const tor
   }
   const auto magnitude = torch::where(finite, y.abs(), torch::zeros_like(y));
   const double largest = magnitude.max().item<double>();
-  const auto allowed = (tolerance.relative * magnitude.clamp_min(1e-6 * largest) + tolerance.absolute +
-                        tolerance.of_max * largest) *
+  const auto allowed = (tolerance.relative * magnitude.clamp_min(1e-6 * largest) +
+                        tolerance.absolute + tolerance.of_max * largest) *
                        ToleranceScale();
   const auto error = torch::where(finite, (x - y).abs(), torch::zeros_like(y));
   const auto good = error.le(allowed);  // false for NaN
   if (good.all().item<bool>()) return ::testing::AssertionSuccess();
-  const auto excess = torch::where(good, torch::full_like(error, -1.0), torch::nan_to_num(error - allowed, 1e300));
+  const auto excess =
+      torch::where(good, torch::full_like(error, -1.0), torch::nan_to_num(error - allowed, 1e300));
   const int64_t worst = excess.argmax().item<int64_t>();
   return ::testing::AssertionFailure()
-         << good.logical_not().sum().item<int64_t>() << " of " << y.numel() << " differ; worst at flat index "
-         << worst << ": " << x.flatten()[worst].item<double>() << ", expected "
-         << y.flatten()[worst].item<double>() << " +- " << allowed.flatten()[worst].item<double>();
+         << good.logical_not().sum().item<int64_t>() << " of " << y.numel()
+         << " differ; worst at flat index " << worst << ": " << x.flatten()[worst].item<double>()
+         << ", expected " << y.flatten()[worst].item<double>() << " +- "
+         << allowed.flatten()[worst].item<double>();
 }
 
-inline ::testing::AssertionResult IsClose(double actual, double expected, const Tolerance& tolerance) {
-  return IsClose(torch::tensor(actual, torch::kDouble), torch::tensor(expected, torch::kDouble), tolerance);
+inline ::testing::AssertionResult IsClose(double actual, double expected,
+                                          const Tolerance& tolerance) {
+  return IsClose(torch::tensor(actual, torch::kDouble), torch::tensor(expected, torch::kDouble),
+                 tolerance);
 }
 
 }  // namespace v2r

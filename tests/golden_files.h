@@ -1,4 +1,5 @@
-// Where reference data lies and how strictly it is compared. No torch: the tests of envs/ use it too.
+// Where reference data lies and how strictly it is compared. No torch: the tests of envs/ use it
+// too.
 #pragma once
 
 #include <algorithm>
@@ -21,9 +22,11 @@ inline std::filesystem::path GoldenDir(const std::string& set) {
   return std::filesystem::path(source) / "tests" / "golden" / set;
 }
 
-// Every file of the set whose name starts with `prefix` and ends in `extension`, sorted. Error when there is none.
-inline std::vector<std::filesystem::path> GoldenFiles(const std::string& set, const std::string& prefix,
-                                                      const std::string& extension = ".safetensors") {
+// Every file of the set whose name starts with `prefix` and ends in `extension`, sorted. Error when
+// there is none.
+inline std::vector<std::filesystem::path> GoldenFiles(
+    const std::string& set, const std::string& prefix,
+    const std::string& extension = ".safetensors") {
   std::vector<std::filesystem::path> files;
   const auto folder = GoldenDir(set);
   if (std::filesystem::is_directory(folder)) {

@@ -1,12 +1,13 @@
 // LARS against three reference implementations, and its state in checkpoints.
 
+#include "learn/lars.h"
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <functional>
 
 #include "core/tensor_file.h"
-#include "learn/lars.h"
 #include "tests/golden.h"
 
 namespace v2r {
@@ -32,7 +33,8 @@ std::vector<torch::Tensor> Tensors(const Named& named) {
   return tensors;
 }
 
-// What the TensorFlow names of the file's parameters contain (metadata "tensors"): those three are excluded by name.
+// What the TensorFlow names of the file's parameters contain (metadata "tensors"): those three are
+// excluded by name.
 const std::vector<std::string> kExcluded = {"bias", "g_n1", "scalar"};
 
 void ExpectTrajectory(const GoldenCase& c, const std::string& variant, LarsOptions options) {
@@ -41,15 +43,17 @@ void ExpectTrajectory(const GoldenCase& c, const std::string& variant, LarsOptio
   options.momentum(c.hyper().at("momentum"));
   options.trust_coefficient = c.hyper().at("eta");
   Named parameters = Parameters(c);
-  Lars optimizer = options.variant == LarsVariant::kSimclr ? Lars(LarsGroups(parameters, kExcluded, options), options)
-                                                           : Lars(Tensors(parameters), options);
+  Lars optimizer = options.variant == LarsVariant::kSimclr
+                       ? Lars(LarsGroups(parameters, kExcluded, options), options)
+                       : Lars(Tensors(parameters), options);
   const auto rates = c["in.lr"].cpu();
   for (int64_t step = 0; step < rates.size(0); ++step) {
     SetGradients(c, parameters, step);
     for (auto& group : optimizer.param_groups()) group.options().set_lr(rates[step].item<double>());
     optimizer.step();
     for (const auto& [name, parameter] : parameters) {
-      EXPECT_TRUE(IsClose(parameter, c["out." + variant + "." + name][step], {.relative = 1e-6, .absolute = 1e-6}))
+      EXPECT_TRUE(IsClose(parameter, c["out." + variant + "." + name][step],
+                          {.relative = 1e-6, .absolute = 1e-6}))
           << name << " step " << step;
     }
   }
@@ -95,7 +99,8 @@ TEST(Lars, ResumesFromSavedState) {
 }
 
 TEST(Lars, ParametersWithoutGradientStay) {
-  auto moved = torch::ones({2, 2}).requires_grad_(true), still = torch::ones({2, 2}).requires_grad_(true);
+  auto moved = torch::ones({2, 2}).requires_grad_(true),
+       still = torch::ones({2, 2}).requires_grad_(true);
   Lars optimizer({moved, still}, LarsOptions(0.1));
   moved.mutable_grad() = torch::ones({2, 2});
   optimizer.step();

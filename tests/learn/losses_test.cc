@@ -1,5 +1,7 @@
 // Properties of the losses that no reference file covers.
 
+#include "learn/losses.h"
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -9,7 +11,6 @@
 #include "core/rng.h"
 #include "core/torch_rng.h"
 #include "learn/ema.h"
-#include "learn/losses.h"
 #include "learn/projection_head.h"
 #include "learn/rank2reward.h"
 #include "tests/golden.h"

@@ -40,9 +40,11 @@ TEST(XirlMetricsGolden, TauAndCycleConsistency) {
         value = TwoWayCycleConsistency(videos, stride, distance, c.hyper().at("tol_frames"), true);
       } else {
         ASSERT_EQ(metric, "three_way");
-        value = ThreeWayCycleConsistency(videos, stride, distance, c.hyper().at("tol_frames"), true);
+        value =
+            ThreeWayCycleConsistency(videos, stride, distance, c.hyper().at("tol_frames"), true);
       }
-      EXPECT_TRUE(IsClose(value, expected.cpu().item<double>(), {.relative = 1e-12, .absolute = 1e-12}));
+      EXPECT_TRUE(
+          IsClose(value, expected.cpu().item<double>(), {.relative = 1e-12, .absolute = 1e-12}));
       ++count;
     }
     EXPECT_GT(count, 0);
@@ -67,14 +69,15 @@ TEST(XirlMetricsGolden, KendallTauWithTiesAndNan) {
 TEST(KnnGolden, ScoresAndClasses) {
   for (const GoldenCase& c : GoldenCases("19_knn")) {
     const int64_t classes = c.hyper().at("C");
-    const auto check = [&](const std::string& out, const torch::Tensor& train, const torch::Tensor& labels, int64_t k,
-                           double temperature) {
+    const auto check = [&](const std::string& out, const torch::Tensor& train,
+                           const torch::Tensor& labels, int64_t k, double temperature) {
       SCOPED_TRACE(c.name + " " + out);
       const auto result = KnnClassify(train, labels, c["in.test"], k, temperature, classes);
       const auto sorted = std::get<0>(result.scores.sort(1, true));
       // Scores further apart than rounding decide the order; the others may stand either way.
       const auto clear = (sorted.slice(1, 0, classes - 1) - sorted.slice(1, 1)) > 1e-4;
-      if (c.has(out + ".scores")) EXPECT_TRUE(IsClose(result.scores, c[out + ".scores"], {.relative = 1e-5}));
+      if (c.has(out + ".scores"))
+        EXPECT_TRUE(IsClose(result.scores, c[out + ".scores"], {.relative = 1e-5}));
       if (c.has(out + ".pred")) {
         const auto same = result.order.slice(1, 0, 1).flatten().eq(c[out + ".pred"]);
         EXPECT_TRUE(same.logical_or(clear.select(1, 0).logical_not()).all().item<bool>());
@@ -91,7 +94,8 @@ TEST(KnnGolden, ScoresAndClasses) {
       }
       if (c.has(out + ".top1_top5") && clear.all().item<bool>()) {
         const auto top = torch::tensor({TopAccuracy(result, c["in.test_labels"], 1),
-                                        TopAccuracy(result, c["in.test_labels"], 5)}, torch::kDouble);
+                                        TopAccuracy(result, c["in.test_labels"], 5)},
+                                       torch::kDouble);
         EXPECT_TRUE(IsClose(top, c[out + ".top1_top5"], {.absolute = 1e-6}));
       }
     };
@@ -100,7 +104,8 @@ TEST(KnnGolden, ScoresAndClasses) {
       check("out.moco.k" + std::to_string(k), c["in.train"], c["in.train_labels"], k, 0.1);
     }
     const auto rows = c["in.ties.train"].size(0);
-    check("out.ties.dino.k" + std::to_string(rows), c["in.ties.train"], c["in.ties.train_labels"], rows, 0.07);
+    check("out.ties.dino.k" + std::to_string(rows), c["in.ties.train"], c["in.ties.train_labels"],
+          rows, 0.07);
   }
 }
 
@@ -136,7 +141,8 @@ TEST(EffectiveDimensions, LineRoundAndCollapsed) {
   Rng rng(1);
   const auto noise = RandomNormal(rng, {4000, 8});
   EXPECT_NEAR(EffectiveDimensions(noise), 8, 0.05);
-  EXPECT_NEAR(EffectiveDimensions(noise + 100), 8, 0.05);  // a shared mean is not a direction of spread
+  EXPECT_NEAR(EffectiveDimensions(noise + 100), 8,
+              0.05);  // a shared mean is not a direction of spread
   const auto line = noise.select(1, 0).unsqueeze(1) * torch::ones({1, 8});
   EXPECT_NEAR(EffectiveDimensions(line), 1, 1e-4);
   EXPECT_EQ(EffectiveDimensions(torch::ones({5, 3})), 0);
@@ -151,7 +157,8 @@ TEST(NormalizedStd, SpreadAndCollapsed) {
 
 TEST(Alignment, UnitsAgreeAtEveryStride) {
   std::vector<torch::Tensor> videos;
-  for (const int64_t length : {30, 41, 27}) videos.push_back(torch::linspace(0, 1, length).unsqueeze(1) * torch::ones({1, 3}));
+  for (const int64_t length : {30, 41, 27})
+    videos.push_back(torch::linspace(0, 1, length).unsqueeze(1) * torch::ones({1, 3}));
   for (const int64_t stride : {1, 3}) {
     EXPECT_NEAR(AlignmentTau(videos, stride, "sqeuclidean"), 1, 0.02);
     EXPECT_DOUBLE_EQ(TwoWayCycleConsistency(videos, stride, "sqeuclidean"), 1);

@@ -12,7 +12,8 @@ namespace {
 
 TEST(SimclrScheduleGolden, LearningRateAtEveryStep) {
   for (const GoldenCase& c : GoldenCases("05_simclr_schedule")) {
-    for (const auto& [name, hyper] : c.hyper().items()) {
+    const auto hypers = c.hyper();
+    for (const auto& [name, hyper] : hypers.items()) {
       SCOPED_TRACE(c.name + " " + name);
       const SimclrSchedule schedule{.base_lr = hyper.at("base"),
                                     .num_examples = hyper.at("num_examples"),
@@ -24,7 +25,8 @@ TEST(SimclrScheduleGolden, LearningRateAtEveryStep) {
       EXPECT_EQ(schedule.warmup_steps(), hyper.at("warmup_steps").get<int64_t>());
       const auto steps = c["in.step." + name].cpu();
       auto rates = torch::empty(steps.sizes(), torch::kDouble);
-      for (int64_t i = 0; i < steps.size(0); ++i) rates[i] = schedule.LearningRate(steps[i].item<int64_t>());
+      for (int64_t i = 0; i < steps.size(0); ++i)
+        rates[i] = schedule.LearningRate(steps[i].item<int64_t>());
       EXPECT_TRUE(IsClose(rates, c["out.lr." + name], {.relative = 1e-6}));
     }
   }
@@ -52,7 +54,8 @@ TEST(Anneal, GoesFromStartToEnd) {
   }
   EXPECT_EQ(Anneal("constant", 0.9, 1, 49, 50), 0.9);
   // MoCo v3: 1 - (1 - m) (1 + cos(pi e / E)) / 2
-  EXPECT_NEAR(Anneal("cosine", 0.99, 1, 10, 100), 1 - 0.01 * 0.5 * (1 + std::cos(M_PI * 0.1)), 1e-15);
+  EXPECT_NEAR(Anneal("cosine", 0.99, 1, 10, 100), 1 - 0.01 * 0.5 * (1 + std::cos(M_PI * 0.1)),
+              1e-15);
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <functional>
 #include <fstream>
+#include <functional>
 
 #include "core/files.h"
 #include "core/safetensors.h"
@@ -28,7 +28,8 @@ std::map<std::string, Head> TwoHeads() {
   Rng rng(5);
   const auto rank = std::make_shared<HeadImpl>(HeadSpec{.in_dim = 12, .hidden = {7, 5}}, rng);
   rank->SetStandardisation(RandomNormal(rng, {20, 12}));
-  return {{"rank", rank}, {"progress", std::make_shared<HeadImpl>(HeadSpec{.in_dim = 36, .out_dim = 2}, rng)}};
+  return {{"rank", rank},
+          {"progress", std::make_shared<HeadImpl>(HeadSpec{.in_dim = 36, .out_dim = 2}, rng)}};
 }
 
 class EncoderFileTest : public ::testing::Test {
@@ -84,9 +85,12 @@ TEST_F(EncoderFileTest, SavingTheLoadedFileGivesTheSameBytes) {
 }
 
 TEST_F(EncoderFileTest, MissingAndForeignFiles) {
-  EXPECT_MENTIONS(UserErrorOf([&] { LoadEncoderFile(folder_ / "none.safetensors"); }), "none.safetensors");
-  std::ofstream(folder_ / "text.safetensors") << "This is no container at all, only a line of text.";
-  EXPECT_MENTIONS(UserErrorOf([&] { LoadEncoderFile(folder_ / "text.safetensors"); }), "text.safetensors");
+  EXPECT_MENTIONS(UserErrorOf([&] { LoadEncoderFile(folder_ / "none.safetensors"); }),
+                  "none.safetensors");
+  std::ofstream(folder_ / "text.safetensors")
+      << "This is no container at all, only a line of text.";
+  EXPECT_MENTIONS(UserErrorOf([&] { LoadEncoderFile(folder_ / "text.safetensors"); }),
+                  "text.safetensors");
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata.erase("format"); }), "not an encoder file");
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata["format"] = "pt"; }), "not an encoder file");
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata["version"] = "2"; }), "version 2");
@@ -98,44 +102,65 @@ TEST_F(EncoderFileTest, TruncatedAtAnyPlace) {
   for (const double share : {0.0, 0.001, 0.3, 0.9, 0.9999}) {
     const auto length = static_cast<size_t>(share * static_cast<double>(bytes.size()));
     std::ofstream(folder_ / "cut.safetensors", std::ios::binary) << bytes.substr(0, length);
-    EXPECT_MENTIONS(UserErrorOf([&] { LoadEncoderFile(folder_ / "cut.safetensors"); }), "cut.safetensors");
+    EXPECT_MENTIONS(UserErrorOf([&] { LoadEncoderFile(folder_ / "cut.safetensors"); }),
+                    "cut.safetensors");
   }
 }
 
 TEST_F(EncoderFileTest, WrongSpec) {
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata.erase("spec"); }), "'spec'");
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata["spec"] = "{\"arch\":"; }), "JSON");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "\"metric\":\"cosine\"", "\"metrik\":\"cosine\""); }),
+  EXPECT_MENTIONS(RefusalOf([](auto& f) {
+                    ReplaceInSpec(f, "\"metric\":\"cosine\"", "\"metrik\":\"cosine\"");
+                  }),
                   "'metric'");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "{", "{\"colour\":\"bgr\","); }), "colour");
+  EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "{", "{\"colour\":\"bgr\","); }),
+                  "colour");
   EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "\"cosine\"", "\"dot\""); }), "dot");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "\"input_size\":32", "\"input_size\":\"big\""); }),
-                  "input_size");
+  EXPECT_MENTIONS(
+      RefusalOf([](auto& f) { ReplaceInSpec(f, "\"input_size\":32", "\"input_size\":\"big\""); }),
+      "input_size");
   EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "resnet18", "resnet20"); }), "resnet20");
   // Another architecture than the weights are of.
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "resnet18", "resnet50"); }), "layer1.0");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "\"embedding_dim\":12", "\"embedding_dim\":13"); }), "fc");
+  EXPECT_MENTIONS(RefusalOf([](auto& f) { ReplaceInSpec(f, "resnet18", "resnet50"); }),
+                  "fc.weight");
+  EXPECT_MENTIONS(
+      RefusalOf([](auto& f) { ReplaceInSpec(f, "\"embedding_dim\":12", "\"embedding_dim\":13"); }),
+      "fc");
 }
 
 TEST_F(EncoderFileTest, WrongTensors) {
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors.erase("net.layer2.0.bn1.running_var"); }),
                   "layer2.0.bn1.running_var");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["net.extra"] = Blob::Scalar<float>(1); }), "extra");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["other.weight"] = Blob::Scalar<float>(1); }), "other.weight");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["net.fc.bias"] = ToBlob(torch::zeros({11})); }), "fc.bias");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["net.fc.bias"] = ToBlob(torch::zeros({12}, torch::kHalf)); }),
+  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["net.extra"] = Blob::Scalar<float>(1); }),
+                  "extra");
+  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["other.weight"] = Blob::Scalar<float>(1); }),
+                  "other.weight");
+  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["net.fc.bias"] = ToBlob(torch::zeros({11})); }),
                   "fc.bias");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors["net.fc.bias"] = ToBlob(torch::full({12}, NAN)); }), "fc.bias");
+  EXPECT_MENTIONS(RefusalOf([](auto& f) {
+                    f.tensors["net.fc.bias"] = ToBlob(torch::zeros({12}, torch::kHalf));
+                  }),
+                  "fc.bias");
+  EXPECT_MENTIONS(
+      RefusalOf([](auto& f) { f.tensors["net.fc.bias"] = ToBlob(torch::full({12}, NAN)); }),
+      "fc.bias");
 }
 
 TEST_F(EncoderFileTest, WrongHeads) {
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata.erase("head.rank"); }), "head.rank");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors.erase("head.rank.layers.0.weight"); }), "layers.0.weight");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata["head.ghost"] = f.metadata["head.rank"]; }), "ghost");
-  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata["head.rank"] = "{\"in_dim\":12,\"out_dim\":1}"; }), "hidden");
+  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.tensors.erase("head.rank.layers.0.weight"); }),
+                  "layers.0.weight");
+  EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata["head.ghost"] = f.metadata["head.rank"]; }),
+                  "ghost");
+  EXPECT_MENTIONS(
+      RefusalOf([](auto& f) { f.metadata["head.rank"] = "{\"in_dim\":12,\"out_dim\":1}"; }),
+      "hidden");
   Rng rng(1);
-  const std::map<std::string, Head> bad = {{"a.b", std::make_shared<HeadImpl>(HeadSpec{.in_dim = 12}, rng)}};
-  EXPECT_MENTIONS(UserErrorOf([&] { SaveEncoder(folder_ / "bad.safetensors", *net_, bad, {}); }), "a.b");
+  const std::map<std::string, Head> bad = {
+      {"a.b", std::make_shared<HeadImpl>(HeadSpec{.in_dim = 12}, rng)}};
+  EXPECT_MENTIONS(UserErrorOf([&] { SaveEncoder(folder_ / "bad.safetensors", *net_, bad, {}); }),
+                  "a.b");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "bad.safetensors"));
 }
 

@@ -20,7 +20,7 @@ int64_t CountParameters(const EncoderNetImpl& net) {
 }
 
 TEST(EncoderNet, WeightsComeFromTheRngAlone) {
-  for (const auto& arch : EncoderArchNames()) {
+  for (const auto& arch : NetworkArchs()) {
     SCOPED_TRACE(arch);
     Rng a(7), b(7), c(8);
     torch::manual_seed(1);
@@ -29,8 +29,10 @@ TEST(EncoderNet, WeightsComeFromTheRngAlone) {
     const auto second = MakeEncoderNet(SmallSpec(arch), b);
     const auto third = MakeEncoderNet(SmallSpec(arch), c);
     const auto fourth = MakeEncoderNet(SmallSpec(arch), a);  // the same stream, further on
-    const auto state = ModuleState(*first), other = ModuleState(*third), next = ModuleState(*fourth);
-    for (const auto& [name, tensor] : ModuleState(*second)) EXPECT_TRUE(torch::equal(tensor, state.at(name)));
+    const auto state = ModuleState(*first), other = ModuleState(*third),
+               next = ModuleState(*fourth);
+    for (const auto& [name, tensor] : ModuleState(*second))
+      EXPECT_TRUE(torch::equal(tensor, state.at(name)));
     EXPECT_FALSE(torch::equal(state.at("fc.weight"), other.at("fc.weight")));
     EXPECT_FALSE(torch::equal(state.at("conv1.weight"), next.at("conv1.weight")));
   }
@@ -47,13 +49,23 @@ TEST(EncoderNet, InitialScales) {
   spec.width = 1;
   const auto large = MakeEncoderNet(spec, rng);
   const auto state = ModuleState(*large);
-  EXPECT_NEAR(state.at("layer2.1.conv2.weight").std().item<double>(), std::sqrt(2.0 / (128 * 9)), 1e-3);
+  EXPECT_NEAR(state.at("layer2.1.conv2.weight").std().item<double>(), std::sqrt(2.0 / (128 * 9)),
+              1e-3);
   EXPECT_EQ(state.at("layer2.1.bn2.weight").min().item<double>(), 1.0);
 }
 
 TEST(EncoderNet, Conv4OfTheRecipeHas126kParameters) {
   Rng rng(1);
   EXPECT_EQ(CountParameters(*MakeEncoderNet(EncoderSpec(), rng)), 126112);
+}
+
+TEST(EncoderNet, PixelsAreThePictureItself) {
+  const EncoderSpec spec = SmallSpec("pixels");
+  Rng rng(1);
+  const Encoder encoder = MakeEncoder(MakeEncoderNet(spec, rng), {}, TestDevice(), "float32");
+  const auto frames = RandomPictures(3, 32);
+  EXPECT_TRUE(IsClose(encoder.Embed(frames), Preprocess(spec, frames).contiguous().flatten(1),
+                      {.absolute = 1e-6}));
 }
 
 TEST(EncoderNet, WidthMultipliesChannels) {
@@ -75,7 +87,7 @@ TEST(EncoderNet, WidthMultipliesChannels) {
 }
 
 TEST(EncoderNet, GradientReachesEveryParameter) {
-  for (const auto& arch : EncoderArchNames()) {
+  for (const auto& arch : NetworkArchs()) {
     SCOPED_TRACE(arch);
     const EncoderSpec spec = SmallSpec(arch);
     Rng rng(1);
@@ -88,7 +100,8 @@ TEST(EncoderNet, GradientReachesEveryParameter) {
   }
 }
 
-// Every key of EncoderSpec set to another value must be seen in the embedding, its size, or the distance.
+// Every key of EncoderSpec set to another value must be seen in the embedding, its size, or the
+// distance.
 TEST(EncoderSpec, EveryKeyChangesSomething) {
   const std::map<std::string, std::function<void(EncoderSpec&)>> changes = {
       {"arch", [](EncoderSpec& s) { s.arch = "nature"; }},
@@ -98,14 +111,21 @@ TEST(EncoderSpec, EveryKeyChangesSomething) {
       {"resize", [](EncoderSpec& s) { s.resize = "bilinear"; }},
       {"pooling", [](EncoderSpec& s) { s.pooling = "avg"; }},
       {"frame_stack", [](EncoderSpec& s) { s.frame_stack = 2; }},
-      {"mean", [](EncoderSpec& s) { s.mean = {0.4, 0.5, 0.5}; }},
-      {"std", [](EncoderSpec& s) { s.std = {0.5, 0.5, 0.2}; }},
+      {"mean",
+       [](EncoderSpec& s) {
+         s.mean = {0.4, 0.5, 0.5};
+       }},
+      {"std",
+       [](EncoderSpec& s) {
+         s.std = {0.5, 0.5, 0.2};
+       }},
       {"metric", [](EncoderSpec& s) { s.metric = "cosine"; }},
   };
   const auto result = [](const EncoderSpec& spec) {
     Rng rng(1);
     const Encoder encoder = MakeEncoder(MakeEncoderNet(spec, rng), {}, torch::kCPU, "float32");
-    const auto frames = RandomPictures(2 * spec.frame_stack, 100).view({2, spec.frame_stack, 100, 100, 3});
+    const auto frames =
+        RandomPictures(2 * spec.frame_stack, 100).view({2, spec.frame_stack, 100, 100, 3});
     const auto z = encoder.Embed(frames);
     return torch::cat({z.flatten(), encoder.Distance(z[0], z[1]).view({1})});
   };
@@ -146,7 +166,7 @@ TEST(EncoderSpec, WrongValuesAreNamed) {
 }
 
 TEST(DataDependentInit, GivesZeroMeanAndUnitDeviation) {
-  for (const auto& arch : EncoderArchNames()) {
+  for (const auto& arch : NetworkArchs()) {
     for (const bool train : {false, true}) {
       SCOPED_TRACE(arch + (train ? " train" : " eval"));
       const EncoderSpec spec = SmallSpec(arch);
@@ -173,13 +193,15 @@ TEST(DataDependentInit, ConstantPicturesAndNoLastLayer) {
   EXPECT_LT(net->forward(same).abs().max().item<double>(), 1e-2);
   spec.embedding_dim = 0;
   const auto bare = MakeEncoderNet(spec, rng);
-  EXPECT_NE(UserErrorOf([&] { DataDependentInit(*bare, same); }).find("embedding_dim"), std::string::npos);
+  EXPECT_NE(UserErrorOf([&] { DataDependentInit(*bare, same); }).find("embedding_dim"),
+            std::string::npos);
 }
 
 TEST(Head, StandardisesAndApplies) {
   Rng rng(1);
   HeadImpl head({.in_dim = 3, .hidden = {8, 4}, .out_dim = 2}, rng);
-  const auto z = torch::tensor({{1.f, 100.f, 5.f}, {3.f, 300.f, 5.f}, {5.f, 500.f, 5.f}, {7.f, 700.f, 5.f}});
+  const auto z =
+      torch::tensor({{1.f, 100.f, 5.f}, {3.f, 300.f, 5.f}, {5.f, 500.f, 5.f}, {7.f, 700.f, 5.f}});
   const auto before = head.forward(z);
   EXPECT_EQ(head.forward(z.view({2, 2, 3})).sizes(), (std::vector<int64_t>{2, 2, 2}));
   head.SetStandardisation(z);
@@ -201,7 +223,8 @@ TEST(Head, StandardisesAndApplies) {
 
 TEST(Encoder, DistancesOfBothMetrics) {
   EncoderSpec spec = SmallSpec("conv4");
-  const auto a = torch::tensor({{3.f, 4.f}, {1.f, 0.f}}), b = torch::tensor({{0.f, 0.f}, {0.f, 2.f}});
+  const auto a = torch::tensor({{3.f, 4.f}, {1.f, 0.f}}),
+             b = torch::tensor({{0.f, 0.f}, {0.f, 2.f}});
   const Encoder l2 = MakeEncoder(RandomNet(spec), {}, torch::kCPU, "float32");
   EXPECT_TRUE(IsClose(l2.Distance(a, b), torch::tensor({5.0, std::sqrt(5.0)}), {.absolute = 1e-6}));
   spec.metric = "cosine";
@@ -234,7 +257,8 @@ TEST(Encoder, HeadsAreCopiedAndNamed) {
 TEST(Encoder, EmbedKeepsNoGradientAndTakesEmptyBatches) {
   const Encoder encoder = MakeEncoder(RandomNet(SmallSpec("conv4")), {}, TestDevice(), "float32");
   EXPECT_FALSE(encoder.Embed(RandomPictures(2, 50)).requires_grad());
-  EXPECT_EQ(encoder.Embed(torch::zeros({0, 50, 50, 3}, torch::kUInt8)).sizes(), (std::vector<int64_t>{0, 12}));
+  EXPECT_EQ(encoder.Embed(torch::zeros({0, 50, 50, 3}, torch::kUInt8)).sizes(),
+            (std::vector<int64_t>{0, 12}));
   EXPECT_NE(UserErrorOf([] {
               MakeEncoder(RandomNet(SmallSpec("conv4")), {}, torch::kCPU, "float16");
             }).find("bfloat16"),

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/rng.h"
@@ -14,7 +15,8 @@
 
 namespace v2r {
 
-// Smooth random pictures uint8 [n,size,size,3]: coarse noise enlarged, so that neighbouring pixels are alike.
+// Smooth random pictures uint8 [n,size,size,3]: coarse noise enlarged, so that neighbouring pixels
+// are alike.
 inline torch::Tensor RandomPictures(int64_t n, int64_t size, uint64_t seed = 1) {
   Rng rng(seed);
   const auto coarse = RandomUniform(rng, {n, 3, 8, 8}) * 255;
@@ -28,8 +30,10 @@ inline EncoderNet RandomNet(const EncoderSpec& spec, uint64_t seed = 1) {
   EncoderNet net = MakeEncoderNet(spec, rng);
   const torch::NoGradGuard no_grad;
   for (const auto& item : net->named_buffers()) {
-    if (item.key().ends_with("running_mean")) item.value().copy_(RandomNormal(rng, item.value().sizes()) * 0.1);
-    if (item.key().ends_with("running_var")) item.value().copy_(RandomUniform(rng, item.value().sizes()) + 0.5);
+    if (item.key().ends_with("running_mean"))
+      item.value().copy_(RandomNormal(rng, item.value().sizes()) * 0.1);
+    if (item.key().ends_with("running_var"))
+      item.value().copy_(RandomUniform(rng, item.value().sizes()) + 0.5);
   }
   for (const auto& item : net->named_parameters()) {
     if (item.key().find("bn") != std::string::npos && item.key().ends_with("weight")) {
@@ -40,11 +44,19 @@ inline EncoderNet RandomNet(const EncoderSpec& spec, uint64_t seed = 1) {
   return net;
 }
 
+// All but "pixels", which has nothing to learn.
+inline std::vector<std::string> NetworkArchs() {
+  std::vector<std::string> archs = EncoderArchNames();
+  std::erase(archs, "pixels");
+  return archs;
+}
+
 inline EncoderSpec SmallSpec(const std::string& arch) {
   EncoderSpec spec;
   spec.arch = arch;
   spec.embedding_dim = 12;
   spec.input_size = arch == "nature" ? 48 : 32;
+  if (arch == "pixels") spec.embedding_dim = 0;
   if (arch.starts_with("resnet")) {
     spec.width = 0.125;
     spec.pooling = "avg";

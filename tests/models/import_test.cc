@@ -1,10 +1,11 @@
 // ResNet weights from a torchvision-like file.
 
+#include "models/import.h"
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include "core/safetensors.h"
-#include "models/import.h"
 #include "tests/golden.h"
 #include "tests/models/helpers.h"
 
@@ -33,7 +34,8 @@ TEST_F(ImportTest, NamesMapOneToOne) {
   EXPECT_TRUE(result.dropped.empty());
   const auto expected = ModuleState(*source);
   EXPECT_EQ(result.loaded.size(), expected.size());
-  for (const auto& [name, tensor] : ModuleState(*target)) EXPECT_TRUE(torch::equal(tensor, expected.at(name))) << name;
+  for (const auto& [name, tensor] : ModuleState(*target))
+    EXPECT_TRUE(torch::equal(tensor, expected.at(name))) << name;
 }
 
 TEST_F(ImportTest, FcMayBeDroppedAndHalfPrecisionIsWidened) {
@@ -45,11 +47,13 @@ TEST_F(ImportTest, FcMayBeDroppedAndHalfPrecisionIsWidened) {
   Write(state);
   const EncoderNet target = RandomNet(FullSpec(), 2);
   const auto fc = ModuleState(*target).at("fc.weight").clone();
-  EXPECT_EQ(ImportResNet(*target, path_, false).dropped, (std::vector<std::string>{"fc.bias", "fc.weight"}));
+  EXPECT_EQ(ImportResNet(*target, path_, false).dropped,
+            (std::vector<std::string>{"fc.bias", "fc.weight"}));
   const auto loaded = ModuleState(*target);
   EXPECT_TRUE(torch::equal(loaded.at("fc.weight"), fc));
   EXPECT_TRUE(torch::equal(loaded.at("conv1.weight"), state["conv1.weight"].to(torch::kFloat)));
-  EXPECT_NE(UserErrorOf([&] { ImportResNet(*target, path_, true); }).find("fc."), std::string::npos);
+  EXPECT_NE(UserErrorOf([&] { ImportResNet(*target, path_, true); }).find("fc."),
+            std::string::npos);
 }
 
 TEST_F(ImportTest, StackedPicturesShareTheFirstConvolution) {
@@ -62,8 +66,8 @@ TEST_F(ImportTest, StackedPicturesShareTheFirstConvolution) {
   const auto frames = RandomPictures(3, 64);
   const torch::NoGradGuard no_grad;
   const auto twice = frames.unsqueeze(1).expand({-1, 2, -1, -1, -1});  // the same picture twice
-  EXPECT_TRUE(IsClose(target->forward(Preprocess(spec, twice)), source->forward(Preprocess(FullSpec(), frames)),
-                      {.of_max = 1e-5}));
+  EXPECT_TRUE(IsClose(target->forward(Preprocess(spec, twice)),
+                      source->forward(Preprocess(FullSpec(), frames)), {.of_max = 1e-5}));
 }
 
 TEST_F(ImportTest, RefusesWhatDoesNotFit) {
@@ -72,12 +76,16 @@ TEST_F(ImportTest, RefusesWhatDoesNotFit) {
   Write(state);
   const EncoderNet target = RandomNet(FullSpec(), 2);
   const auto before = ModuleState(*target).at("conv1.weight").clone();
-  EXPECT_NE(UserErrorOf([&] { ImportResNet(*target, path_, true); }).find("layer3.0.downsample.0.weight"),
-            std::string::npos);
+  EXPECT_NE(
+      UserErrorOf([&] { ImportResNet(*target, path_, true); }).find("layer3.0.downsample.0.weight"),
+      std::string::npos);
   EXPECT_TRUE(torch::equal(ModuleState(*target).at("conv1.weight"), before));
-  EXPECT_NE(UserErrorOf([&] { ImportResNet(*RandomNet(SmallSpec("conv4")), path_, true); }).find("conv4"),
-            std::string::npos);
-  EXPECT_NE(UserErrorOf([&] { ImportResNet(*RandomNet(SmallSpec("resnet18")), path_, true); }).find("encoder.width"),
+  EXPECT_NE(
+      UserErrorOf([&] { ImportResNet(*RandomNet(SmallSpec("conv4")), path_, true); }).find("conv4"),
+      std::string::npos);
+  EXPECT_NE(UserErrorOf([&] {
+              ImportResNet(*RandomNet(SmallSpec("resnet18")), path_, true);
+            }).find("encoder.width"),
             std::string::npos);
 }
 

@@ -1,10 +1,11 @@
 // From camera bytes to network input.
 
+#include "models/preprocess.h"
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include "core/resize.h"
-#include "models/preprocess.h"
 #include "tests/golden.h"
 #include "tests/models/helpers.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 // The definition, in double: (pixel / 255 - mean) / std, [B,S,H,W,3] -> [B,3S,H,W].
 torch::Tensor Definition(const EncoderSpec& spec, const torch::Tensor& frames) {
-  const auto mean = torch::tensor(spec.mean, torch::kDouble), std = torch::tensor(spec.std, torch::kDouble);
+  const auto mean = torch::tensor(spec.mean, torch::kDouble),
+             std = torch::tensor(spec.std, torch::kDouble);
   const auto values = (frames.to(torch::kDouble) / 255 - mean) / std;
   return values.permute({0, 1, 4, 2, 3}).flatten(1, 2);
 }
@@ -55,7 +57,8 @@ TEST(Preprocess, ShrinksPicturesOfAnySizeAsResizeFramesDoes) {
   for (const std::string mode : {"area", "bilinear"}) {
     spec.resize = mode;
     const auto small = ResizeFrames(frames.contiguous(), 32, 32, mode).unsqueeze(1);
-    EXPECT_TRUE(IsClose(Preprocess(spec, frames), Definition(spec, small), {.absolute = 1e-6})) << mode;
+    EXPECT_TRUE(IsClose(Preprocess(spec, frames), Definition(spec, small), {.absolute = 1e-6}))
+        << mode;
   }
   const auto area = (spec.resize = "area", Preprocess(spec, frames));
   const auto bilinear = (spec.resize = "bilinear", Preprocess(spec, frames));
@@ -77,10 +80,12 @@ TEST(Preprocess, EmptyBatch) {
 
 TEST(Preprocess, RefusesWrongFrames) {
   const EncoderSpec spec = Coloured(32, 2);
-  EXPECT_THROW(Preprocess(spec, torch::zeros({1, 2, 32, 32, 3})), Error);                        // float
-  EXPECT_THROW(Preprocess(spec, torch::zeros({1, 32, 32, 3}, torch::kUInt8)), Error);            // no stack
-  EXPECT_THROW(Preprocess(spec, torch::zeros({1, 3, 32, 32, 3}, torch::kUInt8)), Error);         // three, not two
-  EXPECT_THROW(Preprocess(Coloured(32, 1), torch::zeros({1, 3, 32, 32}, torch::kUInt8)), Error);  // NCHW
+  EXPECT_THROW(Preprocess(spec, torch::zeros({1, 2, 32, 32, 3})), Error);              // float
+  EXPECT_THROW(Preprocess(spec, torch::zeros({1, 32, 32, 3}, torch::kUInt8)), Error);  // no stack
+  EXPECT_THROW(Preprocess(spec, torch::zeros({1, 3, 32, 32, 3}, torch::kUInt8)),
+               Error);  // three, not two
+  EXPECT_THROW(Preprocess(Coloured(32, 1), torch::zeros({1, 3, 32, 32}, torch::kUInt8)),
+               Error);  // NCHW
 }
 
 }  // namespace

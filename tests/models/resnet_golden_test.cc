@@ -39,7 +39,8 @@ torch::Tensor Fill(at::IntArrayRef shape, F value) {
   return tensor;
 }
 
-torch::Tensor Weight(const std::string& kind, const std::string& name, at::IntArrayRef shape, int64_t k) {
+torch::Tensor Weight(const std::string& kind, const std::string& name, at::IntArrayRef shape,
+                     int64_t k) {
   if (shape.size() > 1) {
     int64_t fan_in = 1;
     for (size_t d = 1; d < shape.size(); ++d) fan_in *= shape[d];
@@ -47,10 +48,13 @@ torch::Tensor Weight(const std::string& kind, const std::string& name, at::IntAr
     return Fill(shape, [&](int64_t i) { return Noise(kind, i, k) * scale; });
   }
   if (name.ends_with("running_var")) {
-    return Fill(shape, [](int64_t i) { return 1 + 0.1 * std::cos(double(i)) * std::cos(double(i)); });
+    return Fill(shape,
+                [](int64_t i) { return 1 + 0.1 * std::cos(double(i)) * std::cos(double(i)); });
   }
-  if (name.ends_with("running_mean")) return Fill(shape, [](int64_t i) { return 0.1 * std::sin(double(i)); });
-  if (name.ends_with("bias")) return Fill(shape, [](int64_t i) { return 0.1 * std::cos(double(i)); });
+  if (name.ends_with("running_mean"))
+    return Fill(shape, [](int64_t i) { return 0.1 * std::sin(double(i)); });
+  if (name.ends_with("bias"))
+    return Fill(shape, [](int64_t i) { return 0.1 * std::cos(double(i)); });
   return Fill(shape, [](int64_t i) { return 1 + 0.1 * std::sin(double(i)); });
 }
 
@@ -81,7 +85,8 @@ void LoadFormula(const GoldenCase& c, const std::string& kind, EncoderNetImpl& n
     }
     const auto check = "check." + kind + "." + std::to_string(k) + ".first8";
     if (c.has(check)) {
-      EXPECT_TRUE(IsClose(state[name].flatten().slice(0, 0, 8), c[check].cpu(), {.absolute = 1e-7})) << check;
+      EXPECT_TRUE(IsClose(state[name].flatten().slice(0, 0, 8), c[check].cpu(), {.absolute = 1e-7}))
+          << check;
     }
   }
   LoadModuleState(net, state, c.name);
@@ -111,11 +116,13 @@ TEST(ResNetGolden, MatchesTorchvisionLayerByLayer) {
       EXPECT_TRUE(IsClose(x, c[out + "stem"], tolerance));
       for (int i = 0; i < 4; ++i) {
         x = net->Layer(i, x);
-        EXPECT_TRUE(IsClose(x, c[out + "layer" + std::to_string(i + 1)], tolerance)) << "layer" << i + 1;
+        EXPECT_TRUE(IsClose(x, c[out + "layer" + std::to_string(i + 1)], tolerance))
+            << "layer" << i + 1;
       }
       EXPECT_TRUE(IsClose(net->Pool(x), c[out + "pool"], tolerance));
       EXPECT_TRUE(IsClose(net->forward(small), c[out + "fc"], tolerance));
-      EXPECT_TRUE(IsClose(net->forward(Input(kind, 224).to(TestDevice())), c[out + "fc_224"], tolerance));
+      EXPECT_TRUE(
+          IsClose(net->forward(Input(kind, 224).to(TestDevice())), c[out + "fc_224"], tolerance));
       // The folded, fused form that inference runs.
       InferencePlan plan(3, spec.input_size, TestDevice(), torch::kFloat, 16);
       net->Trace(plan);
