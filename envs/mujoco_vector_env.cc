@@ -355,8 +355,10 @@ void MujocoVectorEnv::CountWarnings() {
 // --- inside the batch engine ---
 
 void MujocoVectorEnv::Apply(mjfBatchFunc function, bool save) {
+  handover_.fetch_add(1);
   const int failed =
       mjb_apply(batch_.get(), ids_.data(), static_cast<int>(ids_.size()), function, this, save);
+  handover_.fetch_add(1);
   CountWarnings();
   for (int i : ids_) {
     if (!errors_[i]) continue;
@@ -377,11 +379,13 @@ void MujocoVectorEnv::Apply(mjfBatchFunc function, bool save) {
 template <typename Body>
 void MujocoVectorEnv::Guarded(void* arg, int i, Body body) {
   auto& self = *static_cast<MujocoVectorEnv*>(arg);
+  self.handover_.fetch_add(1);
   try {
     body(self);
   } catch (...) {
     self.errors_[i] = std::current_exception();
   }
+  self.handover_.fetch_add(1);
 }
 
 EnvRow MujocoVectorEnv::Row(std::vector<float>& obs, int i) {
@@ -393,7 +397,7 @@ EnvRow MujocoVectorEnv::Row(std::vector<float>& obs, int i) {
 }
 
 void MujocoVectorEnv::CaptureSim(const mjModel*, mjData* d, int i, void* arg) {
-  static_cast<MujocoVectorEnv*>(arg)->data_[i] = d;
+  Guarded(arg, i, [&](MujocoVectorEnv& self) { self.data_[i] = d; });
 }
 
 void MujocoVectorEnv::StepSim(const mjModel* m, mjData* d, int i, void* arg) {
@@ -428,6 +432,8 @@ void MujocoVectorEnv::PoseGoalSim(const mjModel* m, mjData* d, int i, void* arg)
   Guarded(arg, i, [&](MujocoVectorEnv& self) { self.envs_[i]->PoseGoal({m, d}); });
 }
 
-void MujocoVectorEnv::RefreshSim(const mjModel* m, mjData* d, int, void*) { mj_forward(m, d); }
+void MujocoVectorEnv::RefreshSim(const mjModel* m, mjData* d, int i, void* arg) {
+  Guarded(arg, i, [&](MujocoVectorEnv&) { mj_forward(m, d); });
+}
 
 }  // namespace v2r

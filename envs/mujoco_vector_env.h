@@ -2,6 +2,7 @@
 // Renderer.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -101,6 +102,7 @@ class MujocoVectorEnv : public VectorEnv {
   std::vector<uint8_t> goal_turns_;  // [N] goal_frame_ takes the coming one at the next step
   std::vector<int> ids_;             // envs that the present batch call is about
   std::vector<std::exception_ptr> errors_;
+  std::atomic<int64_t> handover_{0};  // orders task code against the caller, as a sanitizer sees it
   bool frames_differ_ =
       false;  // some episode restarted: frame_ holds the pictures, else next_frame_ serves both
   uint64_t seed_ = 0;

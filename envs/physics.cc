@@ -8,6 +8,15 @@
 #include "core/log.h"
 #include "envs/versions.h"
 
+#ifdef __SANITIZE_THREAD__
+// MuJoCo, the GL driver and libstdc++'s exception_ptr are not instrumented: how they order their
+// own threads cannot be seen.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:libmujoco\nrace:libLLVM\nrace:swrast_dri\nrace:libEGL\nrace:libgallium\n"
+         "race:std::__exception_ptr\n";
+}
+#endif
+
 namespace v2r {
 namespace {
 
