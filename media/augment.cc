@@ -168,7 +168,8 @@ torch::Tensor Augmenter::Apply(const torch::Tensor& input, std::span<const Augme
   x = OnRows(x, Where(draws, [](const AugmentDraw& d) { return d.flip; }), FlipHorizontal);
   const Rows turned = Where(draws, [](const AugmentDraw& d) { return d.affine; });
   x = OnRows(x, turned, [&](const torch::Tensor& part) {
-    return Affine(part, Collect<AffineMap>(draws, turned, [](const AugmentDraw& d) { return d.map; }), "bilinear");
+    return AffineOver(part, Collect<AffineMap>(draws, turned, [](const AugmentDraw& d) { return d.map; }), "bilinear",
+                      options_.affine_fill);
   });
   x = Jitter(x, draws);
   x = OnRows(x, Where(draws, [](const AugmentDraw& d) { return d.grayscale; }),

@@ -32,6 +32,7 @@ struct AugmentOptions {
   double affine_degrees = 20;
   double affine_translate = 0.1;
   double affine_scale_min = 0.9, affine_scale_max = 1.1;
+  double affine_fill = 0;
   double jitter_p = 0.8;
   double brightness = 0.2, contrast = 0.2, saturation = 0.2, hue = 0.02;
   std::string jitter_form = "torchvision";
@@ -70,6 +71,7 @@ struct AugmentOptions {
     v("affine_translate", affine_translate, "shift up to this share of the side", InRange(0, 1));
     v("affine_scale_min", affine_scale_min, "smallest scaling", InRange(0.05, 20));
     v("affine_scale_max", affine_scale_max, "largest scaling", InRange(0.05, 20));
+    v("affine_fill", affine_fill, "grey value outside the picture", InRange(0, 1));
     v("jitter_p", jitter_p, "probability of colour jitter", InRange(0, 1));
     v("brightness", brightness, "factor within 1 +- this", InRange(0, 10));
     v("contrast", contrast, "factor within 1 +- this", InRange(0, 10));

@@ -293,7 +293,9 @@ ClipSet LoadClips(const DataOptions& options) {
                 "data.frame_size, raise data.stride, set data.max_frames or data.max_clips",
                 options.path, options.max_gib, i, sources.size());
     } catch (const UserError& e) {
-      set.skipped.push_back(source.name + ": " + e.what());
+      std::string reason = e.what();
+      if (const std::string path = source.path.string() + ": "; reason.starts_with(path)) reason.erase(0, path.size());
+      set.skipped.push_back(source.name + ": " + reason);
       LogWarn("skipped clip {}", set.skipped.back());
     }
     progress.Update(static_cast<int64_t>(i + 1), source.name);

@@ -37,15 +37,18 @@ torch::Tensor GaussianMatrix(int64_t n, double sigma, int64_t radius, bool mirro
   return matrix;
 }
 
-// Gwosdek et al. 2011, "Theoretical foundations of Gaussian convolution by extended box filtering", three passes.
+// One of the three passes of Gwosdek et al. 2011, "Theoretical foundations of Gaussian convolution by extended box filtering", with
+// weights in units of 2^-24 and computed in float32 as Pillow has them: they decide which way ties are rounded.
 torch::Tensor ExtendedBoxMatrix(int64_t n, double sigma) {
-  const double variance = sigma * sigma / 3;
-  const double l = std::floor((std::sqrt(12 * variance + 1) - 1) / 2);
-  const double alpha = (2 * l + 1) * (l * (l + 1) - 3 * variance) / (6 * (variance - (l + 1) * (l + 1)));
-  const double radius = l + alpha;
-  const auto whole = static_cast<int64_t>(std::floor(radius));
-  const double inner = 1 / (2 * radius + 1);
-  const double outer = (1 - inner * static_cast<double>(2 * whole + 1)) / 2;
+  const auto variance = static_cast<float>(sigma * sigma / 3);
+  const auto l = static_cast<float>(std::floor((std::sqrt(12.0 * variance + 1) - 1) / 2));
+  const float radius =
+      l + (2 * l + 1) * (l * (l + 1) - 3 * variance) / (6 * (variance - (l + 1) * (l + 1)));
+  const auto whole = static_cast<int64_t>(radius);
+  constexpr int64_t kUnit = 1 << 24;
+  const auto near = static_cast<int64_t>(static_cast<float>(kUnit) / (radius * 2 + 1));
+  const int64_t far = (kUnit - (2 * whole + 1) * near) / 2;
+  const double inner = static_cast<double>(near) / kUnit, outer = static_cast<double>(far) / kUnit;
   auto box = torch::zeros({n, n}, torch::kDouble);
   auto* data = box.data_ptr<double>();
   for (int64_t i = 0; i < n; ++i) {
@@ -53,7 +56,18 @@ torch::Tensor ExtendedBoxMatrix(int64_t n, double sigma) {
       data[i * n + std::clamp<int64_t>(i + j, 0, n - 1)] += std::abs(j) <= whole ? inner : outer;
     }
   }
-  return box.mm(box).mm(box);
+  return box;
+}
+
+// Three passes along the lines, then three along the columns, on whole grey levels (exact in double).
+torch::Tensor PillowBlur(const torch::Tensor& x, const torch::Tensor& rows, const torch::Tensor& columns) {
+  const auto half_up = [](const torch::Tensor& levels) { return levels.add(0.5).floor_(); };
+  const auto same_rows = torch::eye(x.size(2), torch::kDouble).expand_as(rows);
+  const auto same_columns = torch::eye(x.size(3), torch::kDouble).expand_as(columns);
+  auto levels = half_up(x.to(torch::kDouble).mul_(255));
+  for (int pass = 0; pass < 3; ++pass) levels = half_up(SeparableMap(levels, same_rows, columns));
+  for (int pass = 0; pass < 3; ++pass) levels = half_up(SeparableMap(levels, rows, same_columns));
+  return levels.div_(255).to(x.scalar_type());
 }
 
 void CheckPictures(const torch::Tensor& x, size_t parameters) {
@@ -107,16 +121,17 @@ torch::Tensor Blur(const torch::Tensor& x, std::span<const double> sigma, int64_
   CheckPictures(x, sigma.size());
   V2R_CHECK(kind == "gaussian" || kind == "simclr" || kind == "pillow", "unknown blur kind '{}'", kind);
   const auto matrix = [&](int64_t n, double s) {
-    if (s <= 0) return torch::eye(n, torch::kFloat);
-    if (kind == "pillow") return ExtendedBoxMatrix(n, s).to(torch::kFloat);
-    return GaussianMatrix(n, s, radius, kind == "gaussian").to(torch::kFloat);
+    if (s <= 0) return torch::eye(n, torch::kDouble);
+    if (kind == "pillow") return ExtendedBoxMatrix(n, s);
+    return GaussianMatrix(n, s, radius, kind == "gaussian");
   };
   std::vector<torch::Tensor> rows, columns;
   for (const double s : sigma) {
     rows.push_back(matrix(x.size(2), s));
     columns.push_back(x.size(3) == x.size(2) ? rows.back() : matrix(x.size(3), s));
   }
-  return SeparableMap(x, torch::stack(rows), torch::stack(columns));
+  const auto r = torch::stack(rows), c = torch::stack(columns);
+  return kind == "pillow" ? PillowBlur(x, r, c) : SeparableMap(x, r, c);
 }
 
 torch::Tensor Erase(const torch::Tensor& x, std::span<const CropBox> boxes, double value) {
@@ -150,6 +165,11 @@ torch::Tensor Affine(const torch::Tensor& x, std::span<const AffineMap> maps, co
   const auto grid = torch::affine_grid_generator(theta, x.sizes(), /*align_corners=*/false);
   return torch::grid_sampler(x, grid.to(x.device(), x.scalar_type()), mode == "bilinear" ? 0 : 1,
                              /*padding_mode=*/0, /*align_corners=*/false);
+}
+
+torch::Tensor AffineOver(const torch::Tensor& x, std::span<const AffineMap> maps, const std::string& mode, double fill) {
+  const auto covered = Affine(torch::ones({x.size(0), 1, x.size(2), x.size(3)}, x.options()), maps, mode);
+  return Affine(x, maps, mode) * covered + (1 - covered) * fill;
 }
 
 CropBox RandomCropBox(Rng& rng, int64_t height, int64_t width, double scale_min, double scale_max, double ratio_min,

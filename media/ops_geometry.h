@@ -30,17 +30,21 @@ torch::Tensor Shift(const torch::Tensor& x, std::span<const int64_t> down, std::
 // Blurs picture b with deviation sigma[b] pixels (<= 0: unchanged). kind:
 //   "gaussian"  sampled Gaussian of 2 * radius + 1 taps, picture mirrored at the border (torchvision)
 //   "simclr"    the same, zeros beyond the border (google-research/simclr)
-//   "pillow"    three box filters of fractional width, edge repeated (Pillow's GaussianBlur; `radius` is not used)
+//   "pillow"    three box filters of fractional width, edge repeated, each result rounded to 8 bits (Pillow's GaussianBlur; x in [0,1],
+//               `radius` is not used)
 torch::Tensor Blur(const torch::Tensor& x, std::span<const double> sigma, int64_t radius, const std::string& kind);
 // Sets boxes[b] of picture b to `value`; a box of height 0 changes nothing.
 torch::Tensor Erase(const torch::Tensor& x, std::span<const CropBox> boxes, double value);
 
 // Rotation about the centre by `degrees` clockwise, scaling, then a shift in pixels (torchvision.transforms.functional.affine without
-// shear; its rotate(a) is degrees = -a). Outside: zeros.
+// shear; its rotate(a) is degrees = -a). mode: "bilinear" or "nearest". Outside the picture: zeros, with which bilinear mixes its rim.
 struct AffineMap {
   double degrees = 0, right = 0, down = 0, scale = 1;
 };
 torch::Tensor Affine(const torch::Tensor& x, std::span<const AffineMap> maps, const std::string& mode);
+// The same over a background of `fill`, as torchvision's `fill` argument does it: the result of Affine() is mixed with the background by
+// the share of each pixel that the picture covers (so that the rim is attenuated twice).
+torch::Tensor AffineOver(const torch::Tensor& x, std::span<const AffineMap> maps, const std::string& mode, double fill);
 
 // RandomResizedCrop.get_params of torchvision: ten tries of an area share in [scale_min, scale_max) and a log-uniform width/height ratio,
 // then the largest centred box within the ratio's bounds.

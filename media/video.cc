@@ -22,7 +22,6 @@ void SetUpOpenCv() {
       cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
     }
     setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);  // AV_LOG_QUIET
-    setenv("OPENCV_FFMPEG_WRITER_OPTIONS", "crf;10", 0);
     return true;
   }();
   static_cast<void>(once);

@@ -29,7 +29,12 @@ class VideoReader {
 };
 
 // Writes beside and renames on Close(): a half-written film never has the final name. Codec ladder by extension: .mp4 avc1, mp4v;
-// .webm vp09, vp80; .avi MJPG. The codec taken is logged when it is not the first. Not thread-safe.
+// .webm vp09, vp80; .avi MJPG; .mkv FFV1 (lossless: what is read is what was written, at any size; browsers do not play it). The codec
+// taken is logged when it is not the first. Not thread-safe.
+//
+// What OpenCV 4.6 makes of a film (RMSE in grey levels after shrinking 256 -> 64 by area): avc1 2.3, vp09 2.2, MJPG 1.2, FFV1 0. H.264 is
+// written at crf 23, which cannot be changed, but that is the smaller part: OpenCV's conversion from YUV reads every limited-range film
+// 1 to 2 levels too dark (2.1 of the 2.3).
 class VideoWriter {
  public:
   // UserError: odd height or width (no codec of the ladder takes them), unknown extension, missing folder, no codec of the ladder opens.

@@ -3,9 +3,12 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
+#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -26,7 +29,8 @@ std::vector<std::string> CodecLadder(const fs::path& path) {
   if (extension == ".mp4") return {"avc1", "mp4v"};
   if (extension == ".webm") return {"vp09", "vp80"};
   if (extension == ".avi") return {"MJPG"};
-  ThrowUser("{}: unknown video extension '{}' (known: .mp4, .webm, .avi)", path.string(), extension);
+  if (extension == ".mkv") return {"FFV1"};
+  ThrowUser("{}: unknown video extension '{}' (known: .mp4, .webm, .avi, .mkv)", path.string(), extension);
 }
 
 std::string Reason(int code) { return std::generic_category().message(code); }
@@ -43,6 +47,41 @@ int Sync(const fs::path& path, int flags) {
 bool DiskFullSimulated(const fs::path& path) {
   const char* part = std::getenv("V2R_SIMULATE_DISK_FULL");
   return part != nullptr && *part != '\0' && path.string().find(part) != std::string::npos;
+}
+
+// OpenCV prints a line past its own log for every .webm: WebM knows no codec tags. While this lives, C's stderr goes nowhere (our log
+// holds its own handle).
+class QuietStderr {
+ public:
+  QuietStderr() : lock_(Mutex()), before_(stderr), nowhere_(std::fopen("/dev/null", "w")) {
+    if (nowhere_ != nullptr) stderr = nowhere_;
+  }
+  ~QuietStderr() {
+    stderr = before_;
+    if (nowhere_ != nullptr) std::fclose(nowhere_);
+  }
+  QuietStderr(const QuietStderr&) = delete;
+  QuietStderr& operator=(const QuietStderr&) = delete;
+
+ private:
+  static std::mutex& Mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  const std::lock_guard<std::mutex> lock_;
+  FILE* before_;
+  FILE* nowhere_;
+};
+
+bool OpenQuietly(cv::VideoWriter& writer, const fs::path& path, const std::string& codec, double fps, cv::Size size) {
+  std::optional<QuietStderr> quiet;
+  if (path.extension() == ".webm") quiet.emplace();
+  try {
+    return writer.open(path.string(), cv::CAP_FFMPEG,
+                       cv::VideoWriter::fourcc(codec[0], codec[1], codec[2], codec[3]), fps, size, true);
+  } catch (const cv::Exception&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -88,14 +127,7 @@ VideoWriter::VideoWriter(const fs::path& path, double fps, int height, int width
   v.beside = folder / fmt::format(".{}.tmp.{}.{}{}", path.stem().string(), getpid(), counter.fetch_add(1),
                                   path.extension().string());
   for (const auto& name : ladder) {
-    const int fourcc = cv::VideoWriter::fourcc(name[0], name[1], name[2], name[3]);
-    bool opened = false;
-    try {
-      opened = v.writer.open(v.beside.string(), cv::CAP_FFMPEG, fourcc, fps, cv::Size(width, height), true);
-    } catch (const cv::Exception&) {
-      opened = false;
-    }
-    if (opened) {
+    if (OpenQuietly(v.writer, v.beside, name, fps, cv::Size(width, height))) {
       v.codec = name;
       break;
     }
