@@ -1,7 +1,6 @@
 #include "media/augment.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -11,36 +10,12 @@
 namespace v2r {
 namespace {
 
-using Rows = std::vector<int64_t>;
-using Operation = std::function<torch::Tensor(const torch::Tensor&)>;
-
-// Those pictures of the batch whose draw fulfils `condition`.
-template <typename Condition>
-Rows Where(std::span<const AugmentDraw> draws, Condition condition) {
-  Rows rows;
-  for (size_t b = 0; b < draws.size(); ++b) {
-    if (condition(draws[b])) rows.push_back(static_cast<int64_t>(b));
-  }
-  return rows;
-}
-
-// x with `operation` applied to some of its pictures.
-torch::Tensor OnRows(const torch::Tensor& x, const Rows& rows, const Operation& operation) {
-  if (rows.empty()) return x;
-  if (static_cast<int64_t>(rows.size()) == x.size(0)) return operation(x);
-  const auto index = torch::tensor(rows, torch::kLong).to(x.device());
-  return x.index_copy(0, index, operation(x.index_select(0, index)));
-}
-
-template <typename T, typename Get>
-std::vector<T> Collect(std::span<const AugmentDraw> draws, const Rows& rows, Get get) {
-  std::vector<T> values;
-  for (const int64_t row : rows) values.push_back(get(draws[row]));
-  return values;
-}
-
 void RequireOrder(const char* name, double low, double high) {
   if (low > high) ThrowUser("augment.{}_min = {} is larger than augment.{}_max = {}", name, low, name, high);
+}
+
+void AddNoise(float* x, const float* noise, float deviation, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] = std::clamp(x[i] + deviation * noise[i], 0.0f, 1.0f);
 }
 
 double Factor(Rng& rng, double strength) { return rng.Uniform(std::max(0.0, 1 - strength), 1 + strength); }
@@ -114,79 +89,65 @@ AugmentDraw Augmenter::Draw(Rng& rng, int64_t height, int64_t width) const {
   return d;
 }
 
-torch::Tensor Augmenter::Jitter(torch::Tensor x, std::span<const AugmentDraw> draws) const {
+void Augmenter::Jitter(const Picture& x, const AugmentDraw& draw) const {
   const bool simclr = options_.jitter_form == "simclr";
-  for (int64_t place = 0; place < 4; ++place) {
-    for (int64_t kind = 0; kind < 4; ++kind) {
-      const float neutral = kind == 3 ? 0.0f : 1.0f;
-      const Rows rows = Where(draws, [&](const AugmentDraw& d) {
-        return d.jitter && d.order[place] == kind && d.factors[kind] != neutral;
-      });
-      if (rows.empty()) continue;
-      const auto factor =
-          torch::tensor(Collect<float>(draws, rows, [&](const AugmentDraw& d) { return d.factors[kind]; }));
-      x = OnRows(x, rows, [&](const torch::Tensor& part) {
-        switch (kind) {
-          case 0:
-            return AdjustBrightness(part, factor);
-          case 1:
-            return simclr ? AdjustContrastPerChannel(part, factor) : AdjustContrast(part, factor);
-          case 2:
-            return simclr ? AdjustSaturationHsv(part, factor) : AdjustSaturation(part, factor);
-          default:
-            return AdjustHue(part, factor);
-        }
-      });
+  for (const int64_t kind : draw.order) {
+    const float factor = draw.factors[kind];
+    if (factor == (kind == 3 ? 0.0f : 1.0f)) continue;
+    switch (kind) {
+      case 0:
+        AdjustBrightness(x, factor);
+        break;
+      case 1:
+        simclr ? AdjustContrastPerChannel(x, factor) : AdjustContrast(x, factor);
+        break;
+      case 2:
+        simclr ? AdjustSaturationHsv(x, factor) : AdjustSaturation(x, factor);
+        break;
+      default:
+        AdjustHue(x, factor);
     }
   }
-  return x;
 }
 
 torch::Tensor Augmenter::Apply(const torch::Tensor& input, std::span<const AugmentDraw> draws) const {
-  V2R_CHECK(input.dim() == 4 && input.size(1) == 3 && input.is_floating_point(),
-            "pictures must be float [B,3,H,W]");
-  V2R_CHECK_EQ(input.size(0), static_cast<int64_t>(draws.size()));
-  const torch::NoGradGuard no_grad;
-  torch::Tensor x = input;
-  Rows all(draws.size());
-  for (size_t b = 0; b < all.size(); ++b) all[b] = static_cast<int64_t>(b);
-
-  if (options_.shift > 0) {
-    x = Shift(x, Collect<int64_t>(draws, all, [](const AugmentDraw& d) { return d.down; }),
-              Collect<int64_t>(draws, all, [](const AugmentDraw& d) { return d.right; }));
-  }
+  const auto x = input.contiguous();
+  V2R_CHECK_EQ(x.size(0), static_cast<int64_t>(draws.size()));
   const int64_t height = size_ > 0 ? size_ : x.size(2), width = size_ > 0 ? size_ : x.size(3);
-  const bool cropped = std::any_of(draws.begin(), draws.end(), [](const AugmentDraw& d) { return d.crop.height > 0; });
-  if (cropped || height != x.size(2) || width != x.size(3)) {
-    const CropBox whole{0, 0, x.size(2), x.size(3)};
-    const auto boxes = Collect<CropBox>(
-        draws, all, [&](const AugmentDraw& d) { return d.crop.height > 0 ? d.crop : whole; });
-    const std::string mode =
-        cropped ? options_.crop_interpolation + (options_.antialias ? "" : "_point") : std::string("area");
-    x = ResizedCrop(x, boxes, height, width, mode).clamp_(0, 1);
+  const int64_t radius = options_.blur_radius > 0 ? options_.blur_radius : std::max<int64_t>(1, height / 20);
+  const std::string crop_mode = options_.crop_interpolation + (options_.antialias ? "" : "_point");
+  auto result = torch::empty({x.size(0), 3, height, width}, torch::kFloat);
+  std::vector<float> moved_floats, turned_floats;
+  for (int64_t b = 0; b < x.size(0); ++b) {
+    const AugmentDraw& draw = draws[b];
+    Picture from = PictureOf(x, b);
+    const Picture picture = PictureOf(result, b);
+    if (draw.down != 0 || draw.right != 0) {
+      moved_floats.resize(from.floats());
+      const Picture moved{moved_floats.data(), from.height, from.width};
+      Shift(from, draw.down, draw.right, moved);
+      from = moved;
+    }
+    const bool crop = draw.crop.height > 0;
+    if (crop || height != from.height || width != from.width) {
+      ResizedCrop(from, crop ? draw.crop : CropBox{0, 0, from.height, from.width}, crop ? crop_mode : "area", picture);
+      for (int64_t i = 0; i < picture.floats(); ++i) picture.data[i] = std::clamp(picture.data[i], 0.0f, 1.0f);
+    } else {
+      std::copy_n(from.data, from.floats(), picture.data);
+    }
+    if (draw.flip) FlipHorizontal(picture);
+    if (draw.affine) {
+      turned_floats.assign(picture.data, picture.data + picture.floats());
+      Affine({turned_floats.data(), height, width}, draw.map, "bilinear", static_cast<float>(options_.affine_fill),
+             picture);
+    }
+    if (draw.jitter) Jitter(picture, draw);
+    if (draw.grayscale) Grayscale(picture);
+    if (draw.sigma > 0) Blur(picture, draw.sigma, radius, options_.blur_form);
+    if (draw.solarize) Solarize(picture, static_cast<float>(options_.solarize_threshold));
+    if (draw.erase.height > 0) Erase(picture, draw.erase, static_cast<float>(options_.erase_value));
   }
-  x = OnRows(x, Where(draws, [](const AugmentDraw& d) { return d.flip; }), FlipHorizontal);
-  const Rows turned = Where(draws, [](const AugmentDraw& d) { return d.affine; });
-  x = OnRows(x, turned, [&](const torch::Tensor& part) {
-    return AffineOver(part, Collect<AffineMap>(draws, turned, [](const AugmentDraw& d) { return d.map; }), "bilinear",
-                      options_.affine_fill);
-  });
-  x = Jitter(x, draws);
-  x = OnRows(x, Where(draws, [](const AugmentDraw& d) { return d.grayscale; }),
-             [](const torch::Tensor& part) { return Grayscale(part).expand({-1, 3, -1, -1}); });
-  const Rows blurred = Where(draws, [](const AugmentDraw& d) { return d.sigma > 0; });
-  x = OnRows(x, blurred, [&](const torch::Tensor& part) {
-    const int64_t radius = options_.blur_radius > 0 ? options_.blur_radius : std::max<int64_t>(1, height / 20);
-    return Blur(part, Collect<double>(draws, blurred, [](const AugmentDraw& d) { return d.sigma; }), radius,
-                options_.blur_form)
-        .clamp_(0, 1);
-  });
-  x = OnRows(x, Where(draws, [](const AugmentDraw& d) { return d.solarize; }),
-             [&](const torch::Tensor& part) { return Solarize(part, options_.solarize_threshold); });
-  if (options_.erase_p > 0) {
-    x = Erase(x, Collect<CropBox>(draws, all, [](const AugmentDraw& d) { return d.erase; }), options_.erase_value);
-  }
-  return x;
+  return result;
 }
 
 torch::Tensor Augmenter::operator()(const torch::Tensor& x, Rng& rng, int64_t group) const {
@@ -197,21 +158,12 @@ torch::Tensor Augmenter::operator()(const torch::Tensor& x, Rng& rng, int64_t gr
     const AugmentDraw draw = Draw(rng, x.size(2), x.size(3));
     draws.insert(draws.end(), static_cast<size_t>(group), draw);
   }
-  const torch::NoGradGuard no_grad;
   auto result = Apply(x, draws);
   if (options_.noise_std > 0) {
     const auto noise = torch::randn(result.sizes(), MakeGenerator(rng), torch::kFloat);
-    result = result.add(noise.to(result.device(), result.scalar_type()), options_.noise_std).clamp_(0, 1);
+    AddNoise(result.data_ptr<float>(), noise.data_ptr<float>(), static_cast<float>(options_.noise_std), result.numel());
   }
   return result;
-}
-
-torch::Tensor FramesToFloat(const torch::Tensor& frames) {
-  V2R_CHECK(frames.dim() >= 3 && frames.size(-1) == 3 && frames.scalar_type() == torch::kUInt8,
-            "frames must be uint8 [...,H,W,3]");
-  return frames.movedim(-1, -3).to(torch::kFloat, /*non_blocking=*/false, /*copy=*/false,
-                                   at::MemoryFormat::Contiguous)
-      .div_(255);
 }
 
 }  // namespace v2r

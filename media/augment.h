@@ -15,6 +15,7 @@
 #include "core/options.h"
 #include "core/rng.h"
 #include "media/ops_geometry.h"
+#include "media/tensor_ops.h"
 
 namespace v2r {
 
@@ -116,13 +117,13 @@ struct AugmentDraw {
 
 class Augmenter {
  public:
-  // size: side of the square pictures that come out, 0 = as they go in (resized by area-true interpolation when there is no crop).
+  // size: side of the square pictures that come out, 0 = as they go in (resized by area when there is no crop).
   // UserError: a minimum above its maximum.
   explicit Augmenter(const AugmentOptions& options, int64_t size = 0);
 
-  // x float [B,3,H,W] in [0,1], any device -> float [B,3,h,w] in [0,1]. `group` consecutive pictures share one draw (the frames of a
-  // window, XIRL and VIP; B must be a multiple); noise is each pixel's own. The draws come from `rng` alone, so they do not depend on
-  // the device or the number of threads.
+  // x float32 [B,3,H,W] in [0,1], CPU -> float32 [B,3,h,w] in [0,1], new. `group` consecutive pictures share one draw (the frames of a
+  // window or a stack, as in XIRL and VIP; B must be a multiple); noise is each pixel's own. Runs on the calling thread alone, picture by
+  // picture, and draws from `rng` alone: the bits do not depend on the number of threads. Thread-safe.
   torch::Tensor operator()(const torch::Tensor& x, Rng& rng, int64_t group = 1) const;
 
   // The two halves of it.
@@ -131,12 +132,9 @@ class Augmenter {
   const AugmentOptions& options() const { return options_; }
 
  private:
-  torch::Tensor Jitter(torch::Tensor x, std::span<const AugmentDraw> draws) const;
+  void Jitter(const Picture& x, const AugmentDraw& draw) const;
   AugmentOptions options_;
   int64_t size_;
 };
-
-// uint8 [...,H,W,3] -> float [...,3,H,W] in [0,1], same device.
-torch::Tensor FramesToFloat(const torch::Tensor& frames);
 
 }  // namespace v2r

@@ -66,7 +66,32 @@ std::string InspectMp4(Peek& file) {
   return has_index ? "" : "the index ('moov' box) is missing: the recording was not finished";
 }
 
-std::string InspectAvi(Peek& file) {
+// The idx1 chunk: 16 bytes an entry, "NNdc" or "NNdb" for a picture of stream NN, its length in the last four. Counts the pictures of the
+// first stream that has any.
+int64_t CountAviPictures(Peek& file, uint64_t riff_end) {
+  uint64_t at = 12;
+  while (at + 8 <= riff_end) {
+    const std::string head = file.At(at, 8);
+    if (head.size() < 8) return 0;
+    const uint64_t length = LittleEndian32(head.substr(4));
+    if (head.starts_with("idx1")) {
+      const std::string index = file.At(at + 8, length);
+      std::string stream;
+      int64_t count = 0;
+      for (size_t i = 0; i + 16 <= index.size(); i += 16) {
+        const std::string_view kind = std::string_view(index).substr(i + 2, 2);
+        if (kind != "dc" && kind != "db") continue;
+        if (stream.empty()) stream = index.substr(i, 2);
+        if (index.compare(i, 2, stream) == 0 && LittleEndian32(index.substr(i + 12, 4)) > 0) ++count;
+      }
+      return count;
+    }
+    at += 8 + length + (length & 1);
+  }
+  return 0;
+}
+
+std::string InspectAvi(Peek& file, int64_t& pictures) {
   uint64_t at = 0;
   while (at + 8 <= file.size()) {
     const std::string head = file.At(at, 8);
@@ -74,6 +99,7 @@ std::string InspectAvi(Peek& file) {
     const uint64_t length = LittleEndian32(head.substr(4));
     if (length == 0 || length == 0xFFFFFFFF) break;  // never finished, size unknown
     if (at + 8 + length > file.size()) return CutOff("RIFF chunk", at + 8 + length, file.size());
+    if (at == 0) pictures = CountAviPictures(file, 8 + length);
     at += 8 + length + (length & 1);
   }
   return "";
@@ -139,10 +165,14 @@ ContainerState InspectContainer(const std::filesystem::path& path) {
   if (head.size() < 12) return {};
   if (const std::string box = head.substr(4, 4);
       box == "ftyp" || box == "moov" || box == "mdat" || box == "free" || box == "wide") {
-    return {true, InspectMp4(file)};
+    return {true, 0, InspectMp4(file)};
   }
-  if (head.starts_with("RIFF") && head.substr(8, 4) == "AVI ") return {true, InspectAvi(file)};
-  if (BigEndian(head.substr(0, 4)) == 0x1A45DFA3) return {false, InspectMatroska(file)};
+  if (head.starts_with("RIFF") && head.substr(8, 4) == "AVI ") {
+    ContainerState state{true};
+    state.problem = InspectAvi(file, state.pictures);
+    return state;
+  }
+  if (BigEndian(head.substr(0, 4)) == 0x1A45DFA3) return {false, 0, InspectMatroska(file)};
   return {};
 }
 

@@ -2,6 +2,7 @@
 // the common containers is read here.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -9,7 +10,8 @@
 namespace v2r {
 
 struct ContainerState {
-  bool exact_count = false;  // the container states the number of its frames (MP4/MOV, AVI) instead of a duration
+  bool exact_count = false;  // the container counts its frames (MP4/MOV, AVI) instead of stating a duration
+  int64_t pictures = 0;      // AVI: entries of the index that hold a picture (empty ones repeat the one before), 0 = no index
   std::string problem;       // why the file is not whole, "" when it is or nothing is known
 };
 

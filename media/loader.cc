@@ -3,29 +3,36 @@
 #include <torch/torch.h>
 
 #include <condition_variable>
-#include <deque>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "core/error.h"
 
 namespace v2r::internal {
 
 struct BatchQueue::Impl {
+  Make make;
+  Rng rng;
+  int64_t ahead = 1;
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<std::shared_ptr<void>> ready;
-  std::exception_ptr error;
+  int64_t claimed = 0;  // the next batch that no thread has taken on
+  int64_t fetched = 0;  // the next batch that Next() hands out
+  std::map<int64_t, std::shared_ptr<void>> ready;
+  std::map<int64_t, std::exception_ptr> failed;
   bool stop = false;
-  std::thread thread;  // last: it uses the rest
+  std::vector<std::thread> threads;
 
-  void Run(const Make& make, const Rng& rng, int64_t first, size_t ahead) {
+  void Run() {
     const torch::NoGradGuard no_grad;
-    for (int64_t k = first;; ++k) {
+    while (true) {
       std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return stop || ready.size() < ahead; });
-      if (stop) return;
+      changed.wait(lock, [&] { return stop || !failed.empty() || claimed < fetched + ahead; });
+      if (stop || !failed.empty()) return;
+      const int64_t k = claimed++;
       lock.unlock();
       std::shared_ptr<void> batch;
       std::exception_ptr failure;
@@ -37,22 +44,25 @@ struct BatchQueue::Impl {
       }
       lock.lock();
       if (failure == nullptr) {
-        ready.push_back(std::move(batch));
+        ready[k] = std::move(batch);
       } else {
-        error = failure;
+        failed[k] = failure;
       }
       changed.notify_all();
-      if (failure != nullptr) return;
     }
   }
 };
 
-BatchQueue::BatchQueue(Make make, const Rng& rng, int64_t first, int64_t ahead)
+BatchQueue::BatchQueue(Make make, const Rng& rng, int64_t first, int64_t ahead, int64_t threads)
     : impl_(std::make_unique<Impl>()), position_(first) {
-  V2R_CHECK(first >= 0 && ahead >= 1, "first batch {} ahead {}", first, ahead);
-  impl_->thread = std::thread([impl = impl_.get(), make = std::move(make), rng, first, ahead] {
-    impl->Run(make, rng, first, static_cast<size_t>(ahead));
-  });
+  V2R_CHECK(first >= 0 && ahead >= 1 && threads >= 1, "first batch {} ahead {} threads {}", first, ahead, threads);
+  impl_->make = std::move(make);
+  impl_->rng = rng;
+  impl_->ahead = ahead;
+  impl_->claimed = impl_->fetched = first;
+  for (int64_t i = 0; i < threads; ++i) {
+    impl_->threads.emplace_back([impl = impl_.get()] { impl->Run(); });
+  }
 }
 
 BatchQueue::~BatchQueue() {
@@ -61,16 +71,16 @@ BatchQueue::~BatchQueue() {
     impl_->stop = true;
   }
   impl_->changed.notify_all();
-  impl_->thread.join();
+  for (auto& thread : impl_->threads) thread.join();
 }
 
 std::shared_ptr<void> BatchQueue::Next() {
   std::unique_lock lock(impl_->mutex);
-  impl_->changed.wait(lock, [&] { return !impl_->ready.empty() || impl_->error != nullptr; });
-  if (impl_->ready.empty()) std::rethrow_exception(impl_->error);
-  auto batch = std::move(impl_->ready.front());
-  impl_->ready.pop_front();
-  ++position_;
+  // A failed batch ends the making, and batches are claimed in order: every earlier one still comes.
+  impl_->changed.wait(lock, [&] { return impl_->ready.contains(position_) || impl_->failed.contains(position_); });
+  if (const auto it = impl_->failed.find(position_); it != impl_->failed.end()) std::rethrow_exception(it->second);
+  auto batch = std::move(impl_->ready.extract(position_).mapped());
+  impl_->fetched = ++position_;
   impl_->changed.notify_all();
   return batch;
 }

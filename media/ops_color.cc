@@ -1,112 +1,133 @@
 #include "media/ops_color.h"
 
-#include "core/error.h"
+#include <algorithm>
+#include <cmath>
 
 namespace v2r {
 namespace {
 
-torch::Tensor PerPicture(const torch::Tensor& x, const torch::Tensor& parameter) {
-  V2R_CHECK(x.dim() == 4 && x.size(1) == 3 && x.is_floating_point(), "pictures must be float [B,3,H,W]");
-  V2R_CHECK(parameter.dim() == 1 && (parameter.size(0) == x.size(0) || parameter.size(0) == 1),
-            "{} parameters for {} pictures", parameter.numel(), x.size(0));
-  return parameter.to(x.device(), x.scalar_type()).view({-1, 1, 1, 1});
+inline float Cut(float x) { return std::min(std::max(x, 0.0f), 1.0f); }
+inline float Gray(float r, float g, float b) { return 0.2989f * r + 0.587f * g + 0.114f * b; }
+inline float Fraction(float turns) { return turns - std::floor(turns); }
+
+// x = factor * x + (1 - factor) * base.
+void BlendPlane(float* x, float base, float factor, int64_t n) {
+  const float rest = (1 - factor) * base;
+  for (int64_t i = 0; i < n; ++i) x[i] = Cut(factor * x[i] + rest);
 }
 
-// factor * x + (1 - factor) * base, cut to [0,1].
-torch::Tensor Blend(const torch::Tensor& x, const torch::Tensor& base, const torch::Tensor& factor) {
-  return torch::lerp(base.expand_as(x), x, factor.expand_as(x)).clamp_(0, 1);
+double Mean(const float* x, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i];
+  return sum / static_cast<double>(n);
+}
+
+// One channel of HSV -> RGB: it falls to v - chroma on a third of the circle, stays at v on another, and is linear between.
+inline float Channel(float sixths, float offset, float value, float chroma) {
+  float k = sixths + offset;
+  k = k >= 6 ? k - 6 : k;
+  return Cut(value - chroma * Cut(std::min(k, 4 - k)));
 }
 
 }  // namespace
 
-torch::Tensor Grayscale(const torch::Tensor& x) {
-  const auto c = x.unbind(1);
-  return (c[0] * 0.2989 + c[1] * 0.587 + c[2] * 0.114).unsqueeze(1);
+void Grayscale(const Picture& x) {
+  float *r = x.plane(0), *g = x.plane(1), *b = x.plane(2);
+  const int64_t n = x.pixels();
+  for (int64_t i = 0; i < n; ++i) r[i] = Gray(r[i], g[i], b[i]);
+  std::copy_n(r, n, g);
+  std::copy_n(r, n, b);
 }
 
-torch::Tensor AdjustBrightness(const torch::Tensor& x, const torch::Tensor& factor) {
-  return (x * PerPicture(x, factor)).clamp_(0, 1);
+void AdjustBrightness(const Picture& x, float factor) { BlendPlane(x.data, 0, factor, x.floats()); }
+
+void AdjustContrast(const Picture& x, float factor) {
+  const int64_t n = x.pixels();
+  const double mean =
+      0.2989 * Mean(x.plane(0), n) + 0.587 * Mean(x.plane(1), n) + 0.114 * Mean(x.plane(2), n);
+  BlendPlane(x.data, static_cast<float>(mean), factor, x.floats());
 }
 
-torch::Tensor AdjustContrast(const torch::Tensor& x, const torch::Tensor& factor) {
-  return Blend(x, Grayscale(x).mean({1, 2, 3}, /*keepdim=*/true), PerPicture(x, factor));
-}
-
-torch::Tensor AdjustSaturation(const torch::Tensor& x, const torch::Tensor& factor) {
-  return Blend(x, Grayscale(x), PerPicture(x, factor));
-}
-
-torch::Tensor AdjustHue(const torch::Tensor& x, const torch::Tensor& turns) {
-  auto hsv = RgbToHsv(x);
-  auto hue = hsv.slice(1, 0, 1);
-  hue.copy_(torch::remainder(hue + PerPicture(x, turns), 1.0));
-  return HsvToRgb(hsv);
-}
-
-torch::Tensor Invert(const torch::Tensor& x) { return 1 - x; }
-
-torch::Tensor Solarize(const torch::Tensor& x, double threshold) {
-  return torch::where(x >= threshold, 1 - x, x);
-}
-
-torch::Tensor AddBrightness(const torch::Tensor& x, const torch::Tensor& delta) {
-  return (x + PerPicture(x, delta)).clamp_(0, 1);
-}
-
-torch::Tensor AdjustContrastPerChannel(const torch::Tensor& x, const torch::Tensor& factor) {
-  return Blend(x, x.mean({2, 3}, /*keepdim=*/true), PerPicture(x, factor));
-}
-
-torch::Tensor AdjustSaturationHsv(const torch::Tensor& x, const torch::Tensor& factor) {
-  auto hsv = RgbToHsv(x);
-  auto saturation = hsv.slice(1, 1, 2);
-  saturation.copy_((saturation * PerPicture(x, factor)).clamp_(0, 1));
-  return HsvToRgb(hsv);
-}
-
-torch::Tensor RgbToHsv(const torch::Tensor& rgb) {
-  const auto c = rgb.unbind(1);
-  const auto value = rgb.amax(1);
-  const auto chroma = value - rgb.amin(1);
-  const auto gray = chroma == 0;
-  const auto divisor = torch::where(gray, torch::ones_like(chroma), chroma);
-  // Position within the sixth of the circle that the largest channel names; red wins ties, then green.
-  auto hue = (c[0] - c[1]) / divisor + 4;
-  hue = torch::where(value == c[1], (c[2] - c[0]) / divisor + 2, hue);
-  hue = torch::where(value == c[0], (c[1] - c[2]) / divisor, hue);
-  hue = torch::where(gray, torch::zeros_like(hue), torch::remainder(hue / 6, 1.0));
-  const auto saturation = chroma / torch::where(gray, torch::ones_like(value), value);
-  return torch::stack({hue, saturation, value}, 1);
-}
-
-torch::Tensor HsvToRgb(const torch::Tensor& hsv) {
-  const auto c = hsv.unbind(1);
-  const auto sixths = c[0] * 6;
-  const auto chroma = c[1] * c[2];
-  std::vector<torch::Tensor> rgb;
-  for (const double offset : {5.0, 3.0, 1.0}) {
-    // Each channel falls to v - chroma on one third of the circle, stays at v on another, and is linear between.
-    const auto k = torch::remainder(sixths + offset, 6.0);
-    rgb.push_back(c[2] - chroma * torch::minimum(k, 4 - k).clamp(0, 1));
+void AdjustSaturation(const Picture& x, float factor) {
+  float *__restrict r = x.plane(0), *__restrict g = x.plane(1), *__restrict b = x.plane(2);
+  const int64_t n = x.pixels();
+  for (int64_t i = 0; i < n; ++i) {
+    const float rest = (1 - factor) * Gray(r[i], g[i], b[i]);
+    r[i] = Cut(factor * r[i] + rest);
+    g[i] = Cut(factor * g[i] + rest);
+    b[i] = Cut(factor * b[i] + rest);
   }
-  return torch::stack(rgb, 1).clamp_(0, 1);
 }
 
-torch::Tensor Normalize(const torch::Tensor& x, const std::vector<double>& mean, const std::vector<double>& std) {
-  const auto channels = static_cast<size_t>(x.size(1));
-  V2R_CHECK(mean.size() == channels && std.size() == channels, "{} means and {} deviations for {} channels",
-            mean.size(), std.size(), channels);
-  const auto options = torch::TensorOptions().dtype(x.scalar_type()).device(x.device());
-  const auto m = torch::tensor(mean, torch::kDouble).to(options).view({1, -1, 1, 1});
-  const auto s = torch::tensor(std, torch::kDouble).to(options).view({1, -1, 1, 1});
-  return (x - m) / s;
+void AdjustHue(const Picture& x, float turns) {
+  RgbToHsv(x);
+  const float shift = Fraction(turns);
+  float* hue = x.plane(0);
+  const int64_t n = x.pixels();
+  for (int64_t i = 0; i < n; ++i) {
+    const float h = hue[i] + shift;
+    hue[i] = h >= 1 ? h - 1 : h;
+  }
+  HsvToRgb(x);
 }
 
-torch::Tensor Sobel(const torch::Tensor& x) {
-  const auto smooth = torch::tensor({1.0, 2.0, 1.0}, x.options());
-  const auto slope = torch::tensor({1.0, 0.0, -1.0}, x.options());
-  const auto kernels = torch::stack({torch::outer(smooth, slope), torch::outer(slope, smooth)}).unsqueeze(1);
-  return torch::conv2d(x.mean(1, /*keepdim=*/true), kernels, {}, 1, 1);
+void Invert(const Picture& x) {
+  const int64_t n = x.floats();
+  for (int64_t i = 0; i < n; ++i) x.data[i] = 1 - x.data[i];
+}
+
+void Solarize(const Picture& x, float threshold) {
+  const int64_t n = x.floats();
+  for (int64_t i = 0; i < n; ++i) x.data[i] = x.data[i] >= threshold ? 1 - x.data[i] : x.data[i];
+}
+
+void AddBrightness(const Picture& x, float delta) {
+  const int64_t n = x.floats();
+  for (int64_t i = 0; i < n; ++i) x.data[i] = Cut(x.data[i] + delta);
+}
+
+void AdjustContrastPerChannel(const Picture& x, float factor) {
+  for (int64_t c = 0; c < 3; ++c) {
+    BlendPlane(x.plane(c), static_cast<float>(Mean(x.plane(c), x.pixels())), factor, x.pixels());
+  }
+}
+
+void AdjustSaturationHsv(const Picture& x, float factor) {
+  RgbToHsv(x);
+  float* saturation = x.plane(1);
+  const int64_t n = x.pixels();
+  for (int64_t i = 0; i < n; ++i) saturation[i] = Cut(saturation[i] * factor);
+  HsvToRgb(x);
+}
+
+void RgbToHsv(const Picture& x) {
+  float *__restrict red = x.plane(0), *__restrict green = x.plane(1), *__restrict blue = x.plane(2);
+  const int64_t n = x.pixels();
+  for (int64_t i = 0; i < n; ++i) {
+    const float r = red[i], g = green[i], b = blue[i];
+    const float value = std::max(r, std::max(g, b));
+    const float chroma = value - std::min(r, std::min(g, b));
+    // Position within the sixth of the circle that the largest channel names; red wins ties, then green.
+    const float step = value == r ? g - b : value == g ? b - r : r - g;
+    const float start = value == r ? 0.0f : value == g ? 2.0f : 4.0f;
+    float sixths = step / (chroma == 0 ? 1.0f : chroma) + start;
+    sixths = sixths < 0 ? sixths + 6 : sixths;
+    const float hue = sixths * (1.0f / 6);
+    red[i] = hue >= 1 ? hue - 1 : hue;
+    green[i] = chroma / (value == 0 ? 1.0f : value);
+    blue[i] = value;
+  }
+}
+
+void HsvToRgb(const Picture& x) {
+  float *__restrict h = x.plane(0), *__restrict s = x.plane(1), *__restrict v = x.plane(2);
+  const int64_t n = x.pixels();
+  for (int64_t i = 0; i < n; ++i) {
+    const float sixths = h[i] * 6, value = v[i], chroma = s[i] * value;
+    h[i] = Channel(sixths, 5, value, chroma);
+    s[i] = Channel(sixths, 3, value, chroma);
+    v[i] = Channel(sixths, 1, value, chroma);
+  }
 }
 
 }  // namespace v2r

@@ -1,5 +1,7 @@
 #include "media/ops_geometry.h"
 
+#include <torch/torch.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -8,8 +10,15 @@
 #include "core/error.h"
 #include "core/resize.h"
 
+// -O2 alone does not use the processor's vectors in these loops.
+#define V2R_HOT __attribute__((optimize("O3")))
+
 namespace v2r {
 namespace {
+
+V2R_HOT void AddScaled(float* __restrict to, const float* __restrict from, float weight, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] += weight * from[i];
+}
 
 // Where position i of a line of n pixels comes from when the line is mirrored at its ends (the end itself not doubled).
 int64_t Mirror(int64_t i, int64_t n) {
@@ -19,157 +28,206 @@ int64_t Mirror(int64_t i, int64_t n) {
   return std::min(i, period - i);
 }
 
-torch::Tensor GaussianMatrix(int64_t n, double sigma, int64_t radius, bool mirror) {
+std::vector<float> GaussianTaps(double sigma, int64_t radius) {
   std::vector<double> taps(2 * radius + 1);
   double sum = 0;
   for (int64_t j = -radius; j <= radius; ++j) {
-    taps[j + radius] = std::exp(-0.5 * (static_cast<double>(j) / sigma) * (static_cast<double>(j) / sigma));
-    sum += taps[j + radius];
+    const double x = static_cast<double>(j) / sigma;
+    sum += taps[j + radius] = std::exp(-0.5 * x * x);
   }
-  auto matrix = torch::zeros({n, n}, torch::kDouble);
-  auto* data = matrix.data_ptr<double>();
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = -radius; j <= radius; ++j) {
-      const int64_t from = mirror ? Mirror(i + j, n) : i + j;
-      if (from >= 0 && from < n) data[i * n + from] += taps[j + radius] / sum;
+  std::vector<float> result;
+  for (const double tap : taps) result.push_back(static_cast<float>(tap / sum));
+  return result;
+}
+
+void GaussianBlur(const Picture& x, double sigma, int64_t radius, bool mirror) {
+  const auto taps = GaussianTaps(sigma, radius);
+  const int64_t height = x.height, width = x.width;
+  std::vector<float> line(width + 2 * radius), across(x.pixels());
+  for (int64_t c = 0; c < 3; ++c) {
+    float* plane = x.plane(c);
+    std::fill(across.begin(), across.end(), 0.0f);
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t i = -radius; i < width + radius; ++i) {
+        const bool inside = i >= 0 && i < width;
+        line[i + radius] = inside || mirror ? plane[y * width + (inside ? i : Mirror(i, width))] : 0.0f;
+      }
+      for (int64_t j = 0; j <= 2 * radius; ++j) AddScaled(&across[y * width], &line[j], taps[j], width);
+    }
+    std::fill_n(plane, x.pixels(), 0.0f);
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t j = -radius; j <= radius; ++j) {
+        const bool inside = y + j >= 0 && y + j < height;
+        if (!inside && !mirror) continue;
+        const int64_t from = inside ? y + j : Mirror(y + j, height);
+        AddScaled(plane + y * width, &across[from * width], taps[j + radius], width);
+      }
     }
   }
-  return matrix;
 }
 
-// One of the three passes of Gwosdek et al. 2011, "Theoretical foundations of Gaussian convolution by extended box filtering", with
-// weights in units of 2^-24 and computed in float32 as Pillow has them: they decide which way ties are rounded.
-torch::Tensor ExtendedBoxMatrix(int64_t n, double sigma) {
-  const auto variance = static_cast<float>(sigma * sigma / 3);
-  const auto l = static_cast<float>(std::floor((std::sqrt(12.0 * variance + 1) - 1) / 2));
-  const float radius =
-      l + (2 * l + 1) * (l * (l + 1) - 3 * variance) / (6 * (variance - (l + 1) * (l + 1)));
-  const auto whole = static_cast<int64_t>(radius);
-  constexpr int64_t kUnit = 1 << 24;
-  const auto near = static_cast<int64_t>(static_cast<float>(kUnit) / (radius * 2 + 1));
-  const int64_t far = (kUnit - (2 * whole + 1) * near) / 2;
-  const double inner = static_cast<double>(near) / kUnit, outer = static_cast<double>(far) / kUnit;
-  auto box = torch::zeros({n, n}, torch::kDouble);
-  auto* data = box.data_ptr<double>();
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = -whole - 1; j <= whole + 1; ++j) {
-      data[i * n + std::clamp<int64_t>(i + j, 0, n - 1)] += std::abs(j) <= whole ? inner : outer;
+// One pass of Gwosdek et al. 2011, "Theoretical foundations of Gaussian convolution by extended box filtering": a box of fractional
+// width. Weights in units of 2^-24 and computed in float32 as Pillow has them: they decide which way ties are rounded.
+struct ExtendedBox {
+  int64_t whole = 0;        // pixels either side of weight `inner`; one more of weight `outer`
+  int64_t inner = 0, outer = 0;
+
+  explicit ExtendedBox(double sigma) {
+    const auto variance = static_cast<float>(sigma * sigma / 3);
+    const auto l = static_cast<float>(std::floor((std::sqrt(12.0 * variance + 1) - 1) / 2));
+    const float radius = l + (2 * l + 1) * (l * (l + 1) - 3 * variance) / (6 * (variance - (l + 1) * (l + 1)));
+    constexpr int64_t kUnit = 1 << 24;
+    whole = static_cast<int64_t>(radius);
+    inner = static_cast<int64_t>(static_cast<float>(kUnit) / (radius * 2 + 1));
+    outer = (kUnit - (2 * whole + 1) * inner) / 2;
+  }
+  // A line of n grey levels `step` apart, the edge repeated.
+  void Run(int64_t* levels, int64_t n, int64_t step, std::vector<int64_t>& line) const {
+    line.resize(n);
+    for (int64_t i = 0; i < n; ++i) line[i] = levels[i * step];
+    const auto at = [&](int64_t i) { return line[std::clamp<int64_t>(i, 0, n - 1)]; };
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t sum = 0;
+      for (int64_t j = -whole; j <= whole; ++j) sum += at(i + j);
+      levels[i * step] = (sum * inner + (at(i - whole - 1) + at(i + whole + 1)) * outer + (1 << 23)) >> 24;
     }
   }
-  return box;
+};
+
+void PillowBlur(const Picture& x, double sigma) {
+  const ExtendedBox box(sigma);
+  std::vector<int64_t> levels(x.pixels()), line;
+  for (int64_t c = 0; c < 3; ++c) {
+    float* plane = x.plane(c);
+    for (int64_t i = 0; i < x.pixels(); ++i) levels[i] = std::lround(plane[i] * 255);
+    for (int pass = 0; pass < 3; ++pass) {
+      for (int64_t y = 0; y < x.height; ++y) box.Run(&levels[y * x.width], x.width, 1, line);
+    }
+    for (int pass = 0; pass < 3; ++pass) {
+      for (int64_t i = 0; i < x.width; ++i) box.Run(&levels[i], x.height, x.width, line);
+    }
+    for (int64_t i = 0; i < x.pixels(); ++i) plane[i] = static_cast<float>(levels[i]) / 255;
+  }
 }
 
-// Three passes along the lines, then three along the columns, on whole grey levels (exact in double).
-torch::Tensor PillowBlur(const torch::Tensor& x, const torch::Tensor& rows, const torch::Tensor& columns) {
-  const auto half_up = [](const torch::Tensor& levels) { return levels.add(0.5).floor_(); };
-  const auto same_rows = torch::eye(x.size(2), torch::kDouble).expand_as(rows);
-  const auto same_columns = torch::eye(x.size(3), torch::kDouble).expand_as(columns);
-  auto levels = half_up(x.to(torch::kDouble).mul_(255));
-  for (int pass = 0; pass < 3; ++pass) levels = half_up(SeparableMap(levels, same_rows, columns));
-  for (int pass = 0; pass < 3; ++pass) levels = half_up(SeparableMap(levels, rows, same_columns));
-  return levels.div_(255).to(x.scalar_type());
-}
-
-void CheckPictures(const torch::Tensor& x, size_t parameters) {
-  V2R_CHECK(x.dim() == 4 && x.is_floating_point(), "pictures must be float [B,C,H,W]");
-  V2R_CHECK_EQ(static_cast<size_t>(x.size(0)), parameters);
-}
+// The nonzero part of each row of a matrix of weights.
+struct Taps {
+  std::vector<int64_t> first, count;
+  torch::Tensor weights;
+  explicit Taps(torch::Tensor matrix) : weights(std::move(matrix)) {
+    const int64_t columns = weights.size(1);
+    for (int64_t r = 0; r < weights.size(0); ++r) {
+      const float* row = weights.data_ptr<float>() + r * columns;
+      int64_t from = 0, to = columns;
+      while (from < to && row[from] == 0) ++from;
+      while (to > from && row[to - 1] == 0) --to;
+      first.push_back(from);
+      count.push_back(to - from);
+    }
+  }
+  const float* row(int64_t r) const { return weights.data_ptr<float>() + r * weights.size(1) + first[r]; }
+};
 
 int64_t Round(double x) { return static_cast<int64_t>(std::nearbyint(x)); }
 
 }  // namespace
 
-torch::Tensor SeparableMap(const torch::Tensor& x, const torch::Tensor& rows, const torch::Tensor& columns) {
-  const int64_t batch = x.size(0), channels = x.size(1);
-  const auto r = rows.to(x.device(), x.scalar_type());
-  const auto c = columns.to(x.device(), x.scalar_type());
-  // Columns first, all channels and lines of a picture in one product: [B, C*H, W] x [B, W, w].
-  const auto narrow = torch::bmm(x.reshape({batch, channels * x.size(2), x.size(3)}), c.transpose(1, 2))
-                          .view({batch, channels, x.size(2), c.size(1)});
-  return torch::matmul(r.unsqueeze(1), narrow);
-}
-
-torch::Tensor ResizedCrop(const torch::Tensor& x, std::span<const CropBox> boxes, int64_t height, int64_t width,
-                          const std::string& mode) {
-  CheckPictures(x, boxes.size());
-  std::vector<torch::Tensor> rows, columns;
-  for (const CropBox& box : boxes) {
-    rows.push_back(ResizeWeights(x.size(2), height, mode, box.top, box.height));
-    columns.push_back(ResizeWeights(x.size(3), width, mode, box.left, box.width));
+void ResizedCrop(const Picture& x, const CropBox& box, const std::string& mode, const Picture& out) {
+  const Taps rows(ResizeWeights(x.height, out.height, mode, box.top, box.height));
+  const Taps columns(ResizeWeights(x.width, out.width, mode, box.left, box.width));
+  // Rows first; the result lies on its side, so that the columns too are sums of contiguous lines.
+  std::vector<float> line(x.width), side(x.width * out.height), column(out.height);
+  for (int64_t c = 0; c < 3; ++c) {
+    for (int64_t y = 0; y < out.height; ++y) {
+      std::fill(line.begin(), line.end(), 0.0f);
+      for (int64_t k = 0; k < rows.count[y]; ++k) {
+        AddScaled(line.data(), x.plane(c) + (rows.first[y] + k) * x.width, rows.row(y)[k], x.width);
+      }
+      for (int64_t i = 0; i < x.width; ++i) side[i * out.height + y] = line[i];
+    }
+    float* to = out.plane(c);
+    for (int64_t i = 0; i < out.width; ++i) {
+      std::fill(column.begin(), column.end(), 0.0f);
+      for (int64_t k = 0; k < columns.count[i]; ++k) {
+        AddScaled(column.data(), &side[(columns.first[i] + k) * out.height], columns.row(i)[k], out.height);
+      }
+      for (int64_t y = 0; y < out.height; ++y) to[y * out.width + i] = column[y];
+    }
   }
-  return SeparableMap(x, torch::stack(rows), torch::stack(columns));
 }
 
-torch::Tensor FlipHorizontal(const torch::Tensor& x) { return x.flip(3); }
-
-torch::Tensor Shift(const torch::Tensor& x, std::span<const int64_t> down, std::span<const int64_t> right) {
-  CheckPictures(x, down.size());
-  V2R_CHECK_EQ(down.size(), right.size());
-  int64_t margin = 0;
-  for (const int64_t step : down) margin = std::max(margin, std::abs(step));
-  for (const int64_t step : right) margin = std::max(margin, std::abs(step));
-  if (margin == 0) return x.clone();
-  const auto padded = torch::replication_pad2d(x, {margin, margin, margin, margin});
-  auto result = torch::empty_like(x, at::MemoryFormat::Contiguous);
-  for (int64_t b = 0; b < x.size(0); ++b) {
-    result[b].copy_(padded[b].narrow(1, margin - down[b], x.size(2)).narrow(2, margin - right[b], x.size(3)));
+void FlipHorizontal(const Picture& x) {
+  for (int64_t line = 0; line < 3 * x.height; ++line) {
+    std::reverse(x.data + line * x.width, x.data + (line + 1) * x.width);
   }
-  return result;
 }
 
-torch::Tensor Blur(const torch::Tensor& x, std::span<const double> sigma, int64_t radius, const std::string& kind) {
-  CheckPictures(x, sigma.size());
-  V2R_CHECK(kind == "gaussian" || kind == "simclr" || kind == "pillow", "unknown blur kind '{}'", kind);
-  const auto matrix = [&](int64_t n, double s) {
-    if (s <= 0) return torch::eye(n, torch::kDouble);
-    if (kind == "pillow") return ExtendedBoxMatrix(n, s);
-    return GaussianMatrix(n, s, radius, kind == "gaussian");
-  };
-  std::vector<torch::Tensor> rows, columns;
-  for (const double s : sigma) {
-    rows.push_back(matrix(x.size(2), s));
-    columns.push_back(x.size(3) == x.size(2) ? rows.back() : matrix(x.size(3), s));
+void Shift(const Picture& x, int64_t down, int64_t right, const Picture& out) {
+  V2R_CHECK(out.height == x.height && out.width == x.width, "{}x{} into {}x{}", x.height, x.width, out.height,
+            out.width);
+  const int64_t width = x.width;
+  right = std::clamp(right, -width, width);
+  for (int64_t c = 0; c < 3; ++c) {
+    for (int64_t y = 0; y < x.height; ++y) {
+      const float* from = x.plane(c) + std::clamp<int64_t>(y - down, 0, x.height - 1) * width;
+      float* to = out.plane(c) + y * width;
+      const int64_t kept = width - std::abs(right);
+      std::copy_n(from + std::max<int64_t>(0, -right), kept, to + std::max<int64_t>(0, right));
+      if (right > 0) std::fill_n(to, right, from[0]);
+      if (right < 0) std::fill_n(to + kept, -right, from[width - 1]);
+    }
   }
-  const auto r = torch::stack(rows), c = torch::stack(columns);
-  return kind == "pillow" ? PillowBlur(x, r, c) : SeparableMap(x, r, c);
 }
 
-torch::Tensor Erase(const torch::Tensor& x, std::span<const CropBox> boxes, double value) {
-  CheckPictures(x, boxes.size());
-  auto result = x.clone();
-  for (int64_t b = 0; b < x.size(0); ++b) {
-    const CropBox& box = boxes[b];
-    if (box.height > 0) result[b].narrow(1, box.top, box.height).narrow(2, box.left, box.width).fill_(value);
+void Blur(const Picture& x, double sigma, int64_t radius, const std::string& kind) {
+  V2R_CHECK(sigma > 0 && radius >= 0, "sigma {} radius {}", sigma, radius);
+  if (kind == "pillow") return PillowBlur(x, sigma);
+  V2R_CHECK(kind == "gaussian" || kind == "simclr", "unknown blur kind '{}'", kind);
+  GaussianBlur(x, sigma, radius, kind == "gaussian");
+}
+
+void Erase(const Picture& x, const CropBox& box, float value) {
+  for (int64_t c = 0; c < 3; ++c) {
+    for (int64_t y = box.top; y < box.top + box.height; ++y) {
+      std::fill_n(x.plane(c) + y * x.width + box.left, box.width, value);
+    }
   }
-  return result;
 }
 
-torch::Tensor Affine(const torch::Tensor& x, std::span<const AffineMap> maps, const std::string& mode) {
-  CheckPictures(x, maps.size());
+void Affine(const Picture& x, const AffineMap& map, const std::string& mode, std::optional<float> fill,
+            const Picture& out) {
   V2R_CHECK(mode == "bilinear" || mode == "nearest", "unknown affine mode '{}'", mode);
-  const auto height = static_cast<double>(x.size(2)), width = static_cast<double>(x.size(3));
-  auto theta = torch::empty({x.size(0), 2, 3}, torch::kDouble);
-  auto* t = theta.data_ptr<double>();
-  for (const AffineMap& map : maps) {
-    V2R_CHECK(map.scale > 0, "scale {}", map.scale);
-    const double angle = map.degrees * std::numbers::pi / 180;
-    const double c = std::cos(angle) / map.scale, s = std::sin(angle) / map.scale;
-    // Where an output pixel comes from, both measured from the centre; then in units of half the picture, as grid_sample wants it.
-    *t++ = c;
-    *t++ = s * height / width;
-    *t++ = -(c * map.right + s * map.down) * 2 / width;
-    *t++ = -s * width / height;
-    *t++ = c;
-    *t++ = -(-s * map.right + c * map.down) * 2 / height;
+  V2R_CHECK_GT(map.scale, 0);
+  V2R_CHECK(out.height == x.height && out.width == x.width, "{}x{} into {}x{}", x.height, x.width, out.height,
+            out.width);
+  const double angle = map.degrees * std::numbers::pi / 180;
+  const double cosine = std::cos(angle) / map.scale, sine = std::sin(angle) / map.scale;
+  const double middle_x = (static_cast<double>(x.width) - 1) / 2, middle_y = (static_cast<double>(x.height) - 1) / 2;
+  const bool nearest = mode == "nearest";
+  for (int64_t row = 0; row < out.height; ++row) {
+    for (int64_t column = 0; column < out.width; ++column) {
+      // Where this pixel comes from: the inverse of "rotate and scale about the centre, then shift".
+      const double dx = static_cast<double>(column) - middle_x - map.right;
+      const double dy = static_cast<double>(row) - middle_y - map.down;
+      const double from_x = cosine * dx + sine * dy + middle_x, from_y = -sine * dx + cosine * dy + middle_y;
+      const auto left = static_cast<int64_t>(nearest ? std::nearbyint(from_x) : std::floor(from_x));
+      const auto top = static_cast<int64_t>(nearest ? std::nearbyint(from_y) : std::floor(from_y));
+      const double share_x = nearest ? 0 : from_x - static_cast<double>(left);
+      const double share_y = nearest ? 0 : from_y - static_cast<double>(top);
+      float sum[3] = {}, covered = 0;
+      for (int64_t j = 0; j <= (nearest ? 0 : 1); ++j) {
+        for (int64_t i = 0; i <= (nearest ? 0 : 1); ++i) {
+          if (top + j < 0 || top + j >= x.height || left + i < 0 || left + i >= x.width) continue;
+          const auto weight = static_cast<float>((j == 1 ? share_y : 1 - share_y) * (i == 1 ? share_x : 1 - share_x));
+          covered += weight;
+          for (int64_t c = 0; c < 3; ++c) sum[c] += weight * x.plane(c)[(top + j) * x.width + left + i];
+        }
+      }
+      for (int64_t c = 0; c < 3; ++c) {
+        out.plane(c)[row * out.width + column] = fill ? sum[c] * covered + (1 - covered) * *fill : sum[c];
+      }
+    }
   }
-  const auto grid = torch::affine_grid_generator(theta, x.sizes(), /*align_corners=*/false);
-  return torch::grid_sampler(x, grid.to(x.device(), x.scalar_type()), mode == "bilinear" ? 0 : 1,
-                             /*padding_mode=*/0, /*align_corners=*/false);
-}
-
-torch::Tensor AffineOver(const torch::Tensor& x, std::span<const AffineMap> maps, const std::string& mode, double fill) {
-  const auto covered = Affine(torch::ones({x.size(0), 1, x.size(2), x.size(3)}, x.options()), maps, mode);
-  return Affine(x, maps, mode) * covered + (1 - covered) * fill;
 }
 
 CropBox RandomCropBox(Rng& rng, int64_t height, int64_t width, double scale_min, double scale_max, double ratio_min,

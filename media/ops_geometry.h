@@ -1,14 +1,12 @@
-// Operations on positions: crops, shifts, flips, blur, erasing, rotation, on float pictures [B,C,H,W], one parameter set a picture. Crop,
-// resize and blur are linear maps of rows and of columns, so a whole batch is two batched matrix products whatever the parameters.
+// Operations on positions: crops, shifts, flips, blur, erasing, rotation.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 
 #include "core/rng.h"
+#include "media/picture.h"
 
 namespace v2r {
 
@@ -17,34 +15,30 @@ struct CropBox {
   bool operator==(const CropBox&) const = default;
 };
 
-// Picture b becomes rows[b] * x[b] * columns[b]^T: rows [B,h,H], columns [B,w,W] -> [B,C,h,w].
-torch::Tensor SeparableMap(const torch::Tensor& x, const torch::Tensor& rows, const torch::Tensor& columns);
-
-// Cuts boxes[b] (inside the picture) out of picture b and resizes it to [height, width]. mode as in ResizeWeights: "bilinear", "bicubic"
-// (antialiased as Pillow and torchvision do by default), "bilinear_point", "bicubic_point". Bicubic may leave [0,1].
-torch::Tensor ResizedCrop(const torch::Tensor& x, std::span<const CropBox> boxes, int64_t height, int64_t width,
-                          const std::string& mode);
-torch::Tensor FlipHorizontal(const torch::Tensor& x);
-// Moves picture b by (down[b], right[b]) whole pixels; the edge pixels are repeated.
-torch::Tensor Shift(const torch::Tensor& x, std::span<const int64_t> down, std::span<const int64_t> right);
-// Blurs picture b with deviation sigma[b] pixels (<= 0: unchanged). kind:
+// Resizes `box` (inside x) to the size of `out`. mode as in ResizeWeights: "area", "bilinear", "bicubic" (antialiased, as Pillow and
+// torchvision do by default), "bilinear_point", "bicubic_point". Bicubic may leave [0,1]. `out` must not be `x`.
+void ResizedCrop(const Picture& x, const CropBox& box, const std::string& mode, const Picture& out);
+void FlipHorizontal(const Picture& x);  // in place
+// Moves the picture by whole pixels; the edge pixels are repeated. `out` has the size of `x` and is not `x`.
+void Shift(const Picture& x, int64_t down, int64_t right, const Picture& out);
+// Blurs in place with deviation `sigma` > 0 pixels. kind:
 //   "gaussian"  sampled Gaussian of 2 * radius + 1 taps, picture mirrored at the border (torchvision)
 //   "simclr"    the same, zeros beyond the border (google-research/simclr)
 //   "pillow"    three box filters of fractional width, edge repeated, each result rounded to 8 bits (Pillow's GaussianBlur; x in [0,1],
 //               `radius` is not used)
-torch::Tensor Blur(const torch::Tensor& x, std::span<const double> sigma, int64_t radius, const std::string& kind);
-// Sets boxes[b] of picture b to `value`; a box of height 0 changes nothing.
-torch::Tensor Erase(const torch::Tensor& x, std::span<const CropBox> boxes, double value);
+void Blur(const Picture& x, double sigma, int64_t radius, const std::string& kind);
+// Sets a box inside the picture to `value`, in place; a box of height 0 changes nothing.
+void Erase(const Picture& x, const CropBox& box, float value);
 
 // Rotation about the centre by `degrees` clockwise, scaling, then a shift in pixels (torchvision.transforms.functional.affine without
-// shear; its rotate(a) is degrees = -a). mode: "bilinear" or "nearest". Outside the picture: zeros, with which bilinear mixes its rim.
+// shear; its rotate(a) is degrees = -a).
 struct AffineMap {
   double degrees = 0, right = 0, down = 0, scale = 1;
 };
-torch::Tensor Affine(const torch::Tensor& x, std::span<const AffineMap> maps, const std::string& mode);
-// The same over a background of `fill`, as torchvision's `fill` argument does it: the result of Affine() is mixed with the background by
-// the share of each pixel that the picture covers (so that the rim is attenuated twice).
-torch::Tensor AffineOver(const torch::Tensor& x, std::span<const AffineMap> maps, const std::string& mode, double fill);
+// mode: "bilinear" or "nearest". Outside the picture are zeros, with which bilinear mixes the rim. With `fill`, as torchvision does it:
+// that result is mixed with a background of `fill` by the share of each pixel that the picture covers (the rim is attenuated twice).
+// `out` has the size of `x` and is not `x`.
+void Affine(const Picture& x, const AffineMap& map, const std::string& mode, std::optional<float> fill, const Picture& out);
 
 // RandomResizedCrop.get_params of torchvision: ten tries of an area share in [scale_min, scale_max) and a log-uniform width/height ratio,
 // then the largest centred box within the ratio's bounds.

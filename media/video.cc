@@ -61,9 +61,10 @@ struct VideoReader::Impl {
       ThrowUser("{}: decoding stops at frame {}{}: {}", path.string(), decoded,
                 hint > 0 ? fmt::format(" of {}", hint) : "", container.problem);
     }
-    // Empty AVI packets and MP4 edit lists make the container's number a little larger than what is shown.
-    if (container.exact_count && decoded + std::max<int64_t>(2, hint / 10) < hint) {
-      ThrowUser("{}: decoding stops at frame {} of {}: the film is damaged there", path.string(), decoded, hint);
+    // An MP4's edit list may leave out a few frames that the container counts.
+    const int64_t stated = container.pictures > 0 ? container.pictures : hint;
+    if (container.exact_count && decoded + std::max<int64_t>(2, stated / 10) < stated) {
+      ThrowUser("{}: decoding stops at frame {} of {}: the film is damaged there", path.string(), decoded, stated);
     }
   }
 };

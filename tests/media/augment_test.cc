@@ -212,30 +212,71 @@ TEST(Augmenter, AMinimumAboveItsMaximumIsAnError) {
 }
 
 TEST(AugmentOps, ShiftRepeatsTheEdge) {
-  const auto x = torch::arange(12, torch::kFloat).view({1, 1, 3, 4});
-  const std::vector<int64_t> down = {1}, right = {-2};
-  const auto y = Shift(x, down, right);
-  const auto expected = torch::tensor({2, 3, 3, 3, 2, 3, 3, 3, 6, 7, 7, 7}, torch::kFloat).view({1, 1, 3, 4});
-  EXPECT_TRUE(torch::equal(y, expected));
+  const auto x = torch::arange(12, torch::kFloat).view({1, 1, 3, 4}).repeat({1, 3, 1, 1});
+  const auto y = torch::full_like(x, -1);
+  const auto shifted = [&](int64_t down, int64_t right) {
+    Shift(PictureOf(x, 0), down, right, PictureOf(y, 0));
+    EXPECT_TRUE(torch::equal(y[0][0], y[0][2]));
+    return y[0][1].flatten().to(torch::kInt);
+  };
+  EXPECT_TRUE(torch::equal(shifted(1, -2), torch::tensor({2, 3, 3, 3, 2, 3, 3, 3, 6, 7, 7, 7}, torch::kInt)));
+  EXPECT_TRUE(torch::equal(shifted(-1, 1), torch::tensor({4, 4, 5, 6, 8, 8, 9, 10, 8, 8, 9, 10}, torch::kInt)));
+  EXPECT_TRUE(torch::equal(shifted(9, 9), torch::tensor({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, torch::kInt)));
 }
 
 TEST(AugmentOps, HsvIsInvertible) {
   torch::manual_seed(1);
-  const auto x = torch::rand({4, 3, 9, 9});
-  EXPECT_TRUE(torch::allclose(HsvToRgb(RgbToHsv(x)), x, 0, 1e-5));
-  EXPECT_TRUE(torch::allclose(AdjustHue(x, torch::tensor({1.0f})), x, 0, 1e-4)) << "once all the way round";
+  const auto x = torch::rand({1, 3, 30, 30});
+  x[0].select(1, 0).fill_(0.5);  // grey
+  x[0].select(1, 1).fill_(0);
+  const auto y = x.clone();
+  RgbToHsv(PictureOf(y, 0));
+  EXPECT_GE(y.min().item<float>(), 0);
+  EXPECT_LT(y.select(1, 0).max().item<float>(), 1);
+  HsvToRgb(PictureOf(y, 0));
+  EXPECT_TRUE(torch::allclose(y, x, 0, 1e-5));
+  for (const float turns : {1.0f, -2.0f}) {
+    AdjustHue(PictureOf(y, 0), turns);
+    EXPECT_TRUE(torch::allclose(y, x, 0, 1e-4)) << "all the way round";
+  }
 }
 
-TEST(AugmentOps, ParametersArePerPicture) {
-  const auto x = Pictures(3);
-  const auto y = AdjustContrast(x, torch::tensor({1.0f, 0.5f, 0.0f}));
-  EXPECT_TRUE(torch::allclose(y[0], x[0]));
-  EXPECT_LT(y[1].std().item<float>(), x[1].std().item<float>());
-  EXPECT_LT(y[2].std().item<float>(), 1e-5);
-  const std::vector<double> sigma = {0, 1, 2};
-  const auto blurred = Blur(x, sigma, 6, "gaussian");
-  EXPECT_TRUE(torch::allclose(blurred[0], x[0], 0, 1e-6));
-  EXPECT_LT(blurred[2].std().item<float>(), blurred[1].std().item<float>());
+TEST(AugmentOps, FactorsOfOneChangeNothing) {
+  const auto x = Pictures(1);
+  const auto y = x.clone();
+  const Picture p = PictureOf(y, 0);
+  AdjustBrightness(p, 1);
+  AdjustContrast(p, 1);
+  AdjustSaturation(p, 1);
+  AdjustContrastPerChannel(p, 1);
+  AddBrightness(p, 0);
+  EXPECT_TRUE(torch::equal(y, x));
+  AdjustContrast(p, 0);
+  EXPECT_LT(y.std().item<float>(), 1e-6) << "nothing is left";
+}
+
+TEST(AugmentOps, BlurKeepsTheMeanAndTakesTheDetail) {
+  for (const std::string kind : {"gaussian", "pillow"}) {
+    const auto x = Pictures(1);
+    const auto y = x.clone(), z = x.clone();
+    Blur(PictureOf(y, 0), 1, 6, kind);
+    Blur(PictureOf(z, 0), 2, 6, kind);
+    EXPECT_NEAR(y.mean().item<float>(), x.mean().item<float>(), 0.01) << kind;
+    EXPECT_LT(y.std().item<float>(), x.std().item<float>()) << kind;
+    EXPECT_LT(z.std().item<float>(), y.std().item<float>()) << kind;
+  }
+}
+
+TEST(AugmentOps, AffineOfNothingIsTheIdentity) {
+  const auto x = Pictures(1, 20, 30);
+  for (const std::string mode : {"bilinear", "nearest"}) {
+    const auto y = torch::zeros_like(x);
+    Affine(PictureOf(x, 0), {}, mode, 0.5f, PictureOf(y, 0));
+    EXPECT_TRUE(torch::allclose(y, x, 0, 1e-6)) << mode;
+    Affine(PictureOf(x, 0), {0, 4, 0, 1}, mode, 0.5f, PictureOf(y, 0));
+    EXPECT_TRUE(torch::allclose(y.narrow(3, 4, 26), x.narrow(3, 0, 26), 0, 1e-6)) << mode;
+    EXPECT_TRUE((y.narrow(3, 0, 4) == 0.5).all().item<bool>()) << mode;
+  }
 }
 
 TEST(AugmentOps, FramesToFloatScalesAndMovesChannels) {

@@ -26,15 +26,15 @@ TEST(Loader, BatchesAreThoseOfTheForksInOrderHoweverSlow) {
     Rng fork = rng.Fork("batch", k);
     expected.push_back(fork.NextU64());
   }
-  for (const int64_t ahead : {1, 2, 8}) {
+  for (const auto& [ahead, threads] : {std::pair{1, 1}, {2, 1}, {8, 1}, {2, 3}, {8, 4}}) {
     std::atomic<int> made{0};
     Loader<uint64_t> loader(
         [&](Rng& r) {
           if (made.fetch_add(1) % 3 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
           return r.NextU64();
         },
-        rng, 0, ahead);
-    EXPECT_EQ(Take(loader, 20), expected) << ahead;
+        rng, 0, ahead, threads);
+    EXPECT_EQ(Take(loader, 20), expected) << ahead << " ahead, threads " << threads;
     EXPECT_EQ(loader.position(), 20);
   }
 }
@@ -80,8 +80,26 @@ TEST(Loader, AnExceptionComesOutWhereItsBatchIsAskedFor) {
   EXPECT_EQ(loader.position(), 3);
 }
 
+TEST(Loader, BatchesBeforeTheFailedOneStillComeWithManyThreads) {
+  const Rng rng(5);
+  Rng third = rng.Fork("batch", 3);
+  const uint64_t bad = third.NextU64();
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    Loader<uint64_t> loader(
+        [bad](Rng& r) {
+          const uint64_t value = r.NextU64();
+          if (value == bad) throw UserError("batch 3");
+          std::this_thread::sleep_for(std::chrono::microseconds(value % 500));
+          return value;
+        },
+        rng, 0, 6, 4);
+    EXPECT_NO_THROW(Take(loader, 3));
+    EXPECT_THROW(loader.Next(), UserError);
+  }
+}
+
 TEST(Loader, EndsWhileTheQueueIsFull) {
-  for (int i = 0; i < 20; ++i) Loader<int>([](Rng&) { return 1; }, Rng(1), 0, 2);
+  for (int i = 0; i < 20; ++i) Loader<int>([](Rng&) { return 1; }, Rng(1), 0, 2, 2);
 }
 
 TEST(Loader, RunsOnAnotherThreadWithoutAutograd) {
