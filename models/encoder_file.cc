@@ -8,6 +8,7 @@
 #include "core/safetensors.h"
 #include "core/text.h"
 #include "models/encoder.h"
+#include "models/init.h"
 #include "models/spec_json.h"
 
 namespace v2r {
@@ -85,7 +86,7 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
   Rng unused(0);
   const auto spec = FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)");
   try {
-    result.net = MakeEncoderNet(spec, unused);
+    result.net = BlankEncoderNet(spec);
   } catch (const UserError& error) {
     ThrowUser("{}: {}", name, error.what());
   }

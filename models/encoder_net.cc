@@ -11,59 +11,45 @@
 #include "models/resnet.h"
 
 namespace v2r {
-namespace {
 
-bool EndsWith(const std::string& text, const char* end) { return text.ends_with(end); }
-
-}  // namespace
-
-void UniformInit(torch::nn::Module& module, Rng& rng) {
+void InitWeights(torch::nn::Module& module, Rng& rng, ConvInit conv_init) {
   const torch::NoGradGuard no_grad;
   const Rng base(rng.NextU64());
   std::map<std::string, double> bounds;  // of a layer, from its weight
   for (const auto& item : module.named_parameters()) {
-    if (EndsWith(item.key(), "weight") && item.value().dim() > 1) {
+    if (item.key().ends_with("weight") && item.value().dim() > 1) {
       const auto fan_in = item.value().numel() / item.value().size(0);
       bounds[item.key().substr(0, item.key().size() - 6)] =
           1.0 / std::sqrt(static_cast<double>(fan_in));
     }
   }
   for (const auto& item : module.named_parameters()) {
-    const auto layer = item.key().substr(0, item.key().rfind('.') + 1);
-    const auto bound = bounds.find(layer);
-    if (bound == bounds.end()) continue;
+    const auto& parameter = item.value();
     Rng stream = base.Fork(item.key());
-    item.value().copy_((RandomUniform(stream, item.value().sizes()) * 2 - 1) * bound->second);
+    if (conv_init == ConvInit::kKaimingFanOut && parameter.dim() == 4) {
+      const auto fan_out = parameter.size(0) * parameter.size(2) * parameter.size(3);
+      parameter.copy_(RandomNormal(stream, parameter.sizes()) *
+                      std::sqrt(2.0 / static_cast<double>(fan_out)));
+      continue;
+    }
+    const auto bound = bounds.find(item.key().substr(0, item.key().rfind('.') + 1));
+    if (bound == bounds.end()) continue;
+    parameter.copy_((RandomUniform(stream, parameter.sizes()) * 2 - 1) * bound->second);
   }
 }
 
-void KaimingConvInit(torch::nn::Module& module, Rng& rng) {
-  const torch::NoGradGuard no_grad;
-  const Rng base(rng.NextU64());
-  for (const auto& item : module.named_parameters()) {
-    const auto& weight = item.value();
-    if (weight.dim() != 4) continue;
-    const auto fan_out = weight.size(0) * weight.size(2) * weight.size(3);
-    Rng stream = base.Fork(item.key());
-    weight.copy_(RandomNormal(stream, weight.sizes()) *
-                 std::sqrt(2.0 / static_cast<double>(fan_out)));
-  }
+EncoderNet BlankEncoderNet(const EncoderSpec& spec) {
+  CheckSpec(spec);
+  if (spec.arch == "conv4") return MakeConv4(spec);
+  if (spec.arch == "nature") return MakeNature(spec);
+  if (spec.arch == "pixels") return MakePixels(spec);
+  return MakeResNet(spec);
 }
 
 EncoderNet MakeEncoderNet(const EncoderSpec& spec, Rng& rng) {
-  CheckSpec(spec);
-  EncoderNet net;
-  if (spec.arch == "conv4") {
-    net = MakeConv4(spec);
-  } else if (spec.arch == "nature") {
-    net = MakeNature(spec);
-  } else if (spec.arch == "pixels") {
-    net = MakePixels(spec);
-  } else {
-    net = MakeResNet(spec);
-  }
-  UniformInit(*net, rng);
-  if (spec.arch.starts_with("resnet")) KaimingConvInit(*net, rng);
+  EncoderNet net = BlankEncoderNet(spec);
+  const bool residual = spec.arch.starts_with("resnet");
+  InitWeights(*net, rng, residual ? ConvInit::kKaimingFanOut : ConvInit::kUniform);
   return net;
 }
 

