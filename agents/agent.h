@@ -14,7 +14,8 @@ namespace v2r {
 
 enum class ActMode { kSample, kDeterministic };
 
-// T steps of N environments; CPU tensors allocated once by the runner. Row t is the transition (s_t, a_t, r_t, s_{t+1}).
+// T steps of N environments; CPU tensors allocated once by the runner. Row t is the transition
+// (s_t, a_t, r_t, s_{t+1}).
 struct Rollout {
   int64_t T = 0, N = 0;
   torch::Tensor obs;         // float32 [T,N,O] raw observation the action was taken in
@@ -30,11 +31,13 @@ struct Rollout {
 class Agent {
  public:
   virtual ~Agent() = default;
-  // obs [N,O] raw -> actions [N,A] unclipped; log_probs [N] and values [N] may be empty spans (evaluation). In kSample mode the
-  // observation normaliser learns from obs, in kDeterministic mode nothing changes. UserError when an observation is not finite.
+  // obs [N,O] raw -> actions [N,A] unclipped; log_probs [N] and values [N] may be empty spans
+  // (evaluation). In kSample mode the observation normaliser learns from obs, in kDeterministic
+  // mode nothing changes. UserError when an observation is not finite.
   virtual void Act(std::span<const float> obs, ActMode mode, Rng& rng, std::span<float> actions,
                    std::span<float> log_probs, std::span<float> values) = 0;
-  // Learns from one rollout. `progress` in [0,1] is the share of training done before this update (annealing). `rollout.rewards` are raw.
+  // Learns from one rollout. `progress` in [0,1] is the share of training done before this update
+  // (annealing). `rollout.rewards` are raw.
   virtual Metrics Update(const Rollout& rollout, double progress, Rng& rng) = 0;
   // Networks, optimiser, normalisers: a loaded agent continues bit for bit.
   virtual void SaveState(StateDict& state) const = 0;

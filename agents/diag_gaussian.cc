@@ -14,7 +14,8 @@ double GaussianLogProb(std::span<const float> mean, std::span<const float> log_s
                        std::span<const float> action) {
   double sum = 0;
   for (size_t a = 0; a < mean.size(); ++a) {
-    const double z = (static_cast<double>(action[a]) - mean[a]) * std::exp(-static_cast<double>(log_std[a]));
+    const double z =
+        (static_cast<double>(action[a]) - mean[a]) * std::exp(-static_cast<double>(log_std[a]));
     sum -= 0.5 * z * z + log_std[a] + kHalfLogTwoPi;
   }
   return sum;
@@ -29,7 +30,8 @@ double GaussianEntropy(std::span<const float> log_std) {
 void GaussianSample(std::span<const float> mean, std::span<const float> log_std, Rng& rng,
                     std::span<float> action) {
   for (size_t a = 0; a < mean.size(); ++a) {
-    action[a] = static_cast<float>(mean[a] + std::exp(static_cast<double>(log_std[a])) * rng.Normal());
+    action[a] =
+        static_cast<float>(mean[a] + std::exp(static_cast<double>(log_std[a])) * rng.Normal());
   }
 }
 

@@ -1,5 +1,5 @@
-// The diagonal normal distribution of a policy: independent action components, a log standard deviation that does not depend on the
-// state.
+// The diagonal normal distribution of a policy: independent action components, a log standard
+// deviation that does not depend on the state.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ double GaussianEntropy(std::span<const float> log_std);
 void GaussianSample(std::span<const float> mean, std::span<const float> log_std, Rng& rng,
                     std::span<float> action);
 
-// Adds weight * d log N / d mean to `grad_mean` [A] and weight * d log N / d log_std to `grad_log_std` [A].
+// Adds weight * d log N / d mean to `grad_mean` [A] and weight * d log N / d log_std to
+// `grad_log_std` [A].
 void GaussianLogProbBackward(std::span<const float> mean, std::span<const float> log_std,
                              std::span<const float> action, double weight,
                              std::span<float> grad_mean, std::span<double> grad_log_std);

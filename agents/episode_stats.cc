@@ -15,7 +15,8 @@ EpisodeStats::EpisodeStats(int64_t num_envs, int64_t window)
 void EpisodeStats::AddStep(std::span<const float> rewards, std::span<const float> env_rewards,
                            std::span<const uint8_t> terminated, std::span<const uint8_t> truncated,
                            std::span<const uint8_t> success) {
-  for (const size_t size : {rewards.size(), env_rewards.size(), terminated.size(), truncated.size(), success.size()}) {
+  for (const size_t size :
+       {rewards.size(), env_rewards.size(), terminated.size(), truncated.size(), success.size()}) {
     V2R_CHECK_EQ(size, running_.size());
   }
   for (size_t i = 0; i < running_.size(); ++i) {
@@ -50,7 +51,8 @@ void EpisodeStats::Report(Metrics& metrics) const {
 Blob EpisodeStats::ToTable(std::span<const Episode> episodes) {
   std::vector<double> table;
   for (const Episode& episode : episodes) {
-    table.insert(table.end(), {episode.reward, episode.env_reward, episode.length, episode.success});
+    table.insert(table.end(),
+                 {episode.reward, episode.env_reward, episode.length, episode.success});
   }
   return Blob::Of<double>(table, {static_cast<int64_t>(episodes.size()), kColumns});
 }
@@ -65,14 +67,15 @@ std::vector<EpisodeStats::Episode> EpisodeStats::FromTable(const Blob& table) {
 }
 
 StateDict EpisodeStats::Save() const {
-  return {{"running", ToTable(running_)}, {"ended", ToTable(std::vector<Episode>(ended_.begin(), ended_.end()))}};
+  return {{"running", ToTable(running_)},
+          {"ended", ToTable(std::vector<Episode>(ended_.begin(), ended_.end()))}};
 }
 
 void EpisodeStats::Load(const StateDict& state, const std::string& what) {
   const auto running = FromTable(Require(state, "running", what));
   if (running.size() != running_.size()) {
-    ThrowUser("{} was made with {} environments, this run has {}: set env.num_envs={}", what, running.size(),
-              running_.size(), running.size());
+    ThrowUser("{} was made with {} environments, this run has {}: set env.num_envs={}", what,
+              running.size(), running_.size(), running.size());
   }
   const auto ended = FromTable(Require(state, "ended", what));
   running_ = running;

@@ -33,7 +33,8 @@ double Mean(const std::vector<double>& values) {
 EvalResult Summarize(const std::vector<Tally>& tallies) {
   EvalResult result;
   std::vector<double> rewards, lengths, successes;
-  // Episode k of every environment before episode k+1 of any: the order does not depend on how long they were.
+  // Episode k of every environment before episode k+1 of any: the order does not depend on how long
+  // they were.
   const int64_t rounds = tallies.front().wanted;
   for (int64_t k = 0; k < rounds; ++k) {
     for (const Tally& tally : tallies) {
@@ -58,19 +59,22 @@ EvalResult Summarize(const std::vector<Tally>& tallies) {
 
 }  // namespace
 
-EvalResult Evaluate(VectorEnv& env, Agent* agent, int64_t episodes, uint64_t seed, const EvalStepHook& hook) {
+EvalResult Evaluate(VectorEnv& env, Agent* agent, int64_t episodes, uint64_t seed,
+                    const EvalStepHook& hook) {
   if (episodes < 1) ThrowUser("an evaluation needs at least 1 episode, asked for {}", episodes);
   const VectorEnvSpec spec = env.Spec();
   const auto n = static_cast<size_t>(spec.num_envs);
   std::vector<Tally> tallies(n);
   for (size_t i = 0; i < n; ++i) {
-    tallies[i].wanted = episodes / spec.num_envs + (static_cast<int64_t>(i) < episodes % spec.num_envs ? 1 : 0);
+    tallies[i].wanted =
+        episodes / spec.num_envs + (static_cast<int64_t>(i) < episodes % spec.num_envs ? 1 : 0);
   }
   Rng rng = Rng(seed).Fork("evaluation");
   std::vector<float> obs, actions(n * static_cast<size_t>(spec.act_dim));
   const BatchView first = env.Reset(seed);
   obs.assign(first.obs.begin(), first.obs.end());
-  while (!std::all_of(tallies.begin(), tallies.end(), [](const Tally& tally) { return tally.done(); })) {
+  while (!std::all_of(tallies.begin(), tallies.end(),
+                      [](const Tally& tally) { return tally.done(); })) {
     PollInterrupt();
     if (agent != nullptr) {
       agent->Act(obs, ActMode::kDeterministic, rng, actions, {}, {});

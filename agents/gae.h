@@ -10,9 +10,10 @@ namespace v2r {
 // T steps of N environments, row-major [T,N].
 struct GaeInput {
   int64_t T = 0, N = 0;
-  std::span<const float> rewards;       // r_t
-  std::span<const float> values;        // V(s_t)
-  std::span<const float> next_values;   // V(s_{t+1}), s_{t+1} taken before any reset; ignored where terminated
+  std::span<const float> rewards;  // r_t
+  std::span<const float> values;   // V(s_t)
+  std::span<const float>
+      next_values;  // V(s_{t+1}), s_{t+1} taken before any reset; ignored where terminated
   std::span<const uint8_t> terminated;  // 0/1: s_{t+1} has no future
   std::span<const uint8_t> truncated;   // 0/1: the episode was cut at s_{t+1}, its value counts
   double gamma = 0.99;

@@ -5,13 +5,17 @@
 namespace v2r {
 namespace {
 
-using AgentRegistry = Registry<Agent, const AgentOptions&, int64_t, int64_t, Rng&, const torch::Device&>;
+using AgentRegistry =
+    Registry<Agent, const AgentOptions&, int64_t, int64_t, Rng&, const torch::Device&>;
 
 const AgentRegistry& Agents() {
   static const AgentRegistry registry = [] {
     AgentRegistry agents("agent");
-    agents.Add("ppo", "proximal policy optimisation for continuous actions, CleanRL's details, exact time-limit bootstrap",
-               [](const AgentOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng, const torch::Device& device) {
+    agents.Add("ppo",
+               "proximal policy optimisation for continuous actions, CleanRL's details, exact "
+               "time-limit bootstrap",
+               [](const AgentOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng,
+                  const torch::Device& device) {
                  return MakePpo(options.ppo, obs_dim, act_dim, rng, device);
                });
     return agents;
@@ -25,8 +29,8 @@ std::vector<std::string> AgentNames() { return Agents().Names(); }
 
 std::string AgentDoc(const std::string& name) { return Agents().Doc(name); }
 
-std::unique_ptr<Agent> MakeAgent(const AgentOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng,
-                                 const torch::Device& device) {
+std::unique_ptr<Agent> MakeAgent(const AgentOptions& options, int64_t obs_dim, int64_t act_dim,
+                                 Rng& rng, const torch::Device& device) {
   return Agents().Make(options.name, options, obs_dim, act_dim, rng, device);
 }
 

@@ -23,7 +23,7 @@ struct AgentOptions {
 
 std::vector<std::string> AgentNames();
 std::string AgentDoc(const std::string& name);
-std::unique_ptr<Agent> MakeAgent(const AgentOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng,
-                                 const torch::Device& device);
+std::unique_ptr<Agent> MakeAgent(const AgentOptions& options, int64_t obs_dim, int64_t act_dim,
+                                 Rng& rng, const torch::Device& device);
 
 }  // namespace v2r

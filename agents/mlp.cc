@@ -5,8 +5,8 @@
 namespace v2r {
 namespace {
 
-// tanh(z) = 2 sigmoid(2z) - 1, z doubled by the caller: ATen's tanh costs nine times its sigmoid on a CPU, and the absolute error
-// stays within one unit of float32's last place at 1.
+// tanh(z) = 2 sigmoid(2z) - 1, z doubled by the caller: ATen's tanh costs nine times its sigmoid on
+// a CPU, and the absolute error stays within one unit of float32's last place at 1.
 void TanhOfHalf(torch::Tensor& doubled) { doubled.sigmoid_().mul_(2.0).sub_(1.0); }
 
 // grad *= activation'(z), expressed by the activation's output y.
@@ -43,7 +43,8 @@ Mlp::Buffers Mlp::MakeBuffers(int64_t rows) const {
   Buffers buffers;
   buffers.rows = rows;
   for (size_t l = 0; l < layers_.size(); ++l) {
-    buffers.outputs.push_back(torch::empty({rows, layers_[l].weight.size(0)}, layers_[l].weight.options()));
+    buffers.outputs.push_back(
+        torch::empty({rows, layers_[l].weight.size(0)}, layers_[l].weight.options()));
     if (l + 1 < layers_.size()) buffers.grads.push_back(torch::empty_like(buffers.outputs.back()));
   }
   return buffers;
@@ -73,7 +74,8 @@ void Mlp::Forward(const torch::Tensor& x, Buffers& buffers) const {
   }
 }
 
-void Mlp::Backward(const torch::Tensor& x, const torch::Tensor& grad_output, Buffers& buffers) const {
+void Mlp::Backward(const torch::Tensor& x, const torch::Tensor& grad_output,
+                   Buffers& buffers) const {
   const c10::InferenceMode inference;
   V2R_CHECK_EQ(grad_output.size(0), buffers.rows);
   for (size_t l = layers_.size(); l-- > 0;) {

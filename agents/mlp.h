@@ -1,5 +1,6 @@
-// A fully connected network on views of flat parameter and gradient vectors, with its own backward pass: no autograd graph, no
-// allocation once the buffers exist. A 12-64-64-2 network costs a third of autograd's time on a minibatch of 256.
+// A fully connected network on views of flat parameter and gradient vectors, with its own backward
+// pass: no autograd graph, no allocation once the buffers exist. A 12-64-64-2 network costs a third
+// of autograd's time on a minibatch of 256.
 #pragma once
 
 #include <torch/torch.h>
@@ -24,8 +25,9 @@ class Mlp {
   // What one pass over `rows` samples needs; reused by every pass of that size.
   struct Buffers {
     int64_t rows = 0;
-    std::vector<torch::Tensor> outputs;  // of each layer [rows,out]; hidden ones after the activation
-    std::vector<torch::Tensor> grads;    // of each hidden output [rows,out]
+    std::vector<torch::Tensor>
+        outputs;                       // of each layer [rows,out]; hidden ones after the activation
+    std::vector<torch::Tensor> grads;  // of each hidden output [rows,out]
     const torch::Tensor& output() const { return outputs.back(); }
   };
 
@@ -34,7 +36,8 @@ class Mlp {
   Buffers MakeBuffers(int64_t rows) const;
   // x float32 [rows,in] -> buffers.output() [rows,out].
   void Forward(const torch::Tensor& x, Buffers& buffers) const;
-  // After Forward(x, buffers): overwrites the layers' gradients with those of sum(grad_output * output).
+  // After Forward(x, buffers): overwrites the layers' gradients with those of sum(grad_output *
+  // output).
   void Backward(const torch::Tensor& x, const torch::Tensor& grad_output, Buffers& buffers) const;
 
  private:

@@ -7,7 +7,8 @@ constexpr double kEpsilon = 1e-8;
 
 }  // namespace
 
-ObsNormalizer::ObsNormalizer(int64_t obs_dim, double clip) : learned_(obs_dim), acting_(obs_dim), clip_(clip) {}
+ObsNormalizer::ObsNormalizer(int64_t obs_dim, double clip)
+    : learned_(obs_dim), acting_(obs_dim), clip_(clip) {}
 
 void ObsNormalizer::Adopt() {
   acting_ = learned_;

@@ -1,5 +1,6 @@
-// Observations normalised by running statistics, with the statistics frozen during a rollout: the policy that acts is the one that the
-// update starts from, and the time-limit bootstrap sees the same normalisation.
+// Observations normalised by running statistics, with the statistics frozen during a rollout: the
+// policy that acts is the one that the update starts from, and the time-limit bootstrap sees the
+// same normalisation.
 #pragma once
 
 #include <cstdint>

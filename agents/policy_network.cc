@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "agents/serial_torch.h"
 #include "core/error.h"
 #include "core/torch_rng.h"
 
@@ -11,6 +12,7 @@ namespace v2r {
 
 torch::Tensor OrthogonalMatrix(int64_t rows, int64_t cols, double gain, Rng& rng) {
   const torch::NoGradGuard no_grad;
+  const SerialTorchScope serial(true);
   const bool wide = rows < cols;
   torch::Tensor flat = RandomNormal(rng, {rows, cols});
   if (wide) flat = flat.t();
@@ -39,7 +41,8 @@ std::vector<PolicyNetwork::Slot> PolicyNetwork::Layout() const {
   return slots;
 }
 
-PolicyNetwork::PolicyNetwork(const PolicyNetworkOptions& options, Rng& rng, const torch::Device& device)
+PolicyNetwork::PolicyNetwork(const PolicyNetworkOptions& options, Rng& rng,
+                             const torch::Device& device)
     : options_(options), device_(device) {
   V2R_CHECK_GT(options_.obs_dim, 0);
   V2R_CHECK_GT(options_.act_dim, 0);
@@ -72,8 +75,8 @@ Mlp PolicyNetwork::MakeMlp(const std::string& name) const {
   for (size_t l = 0; l <= options_.hidden_sizes.size(); ++l) {
     const std::string weight = fmt::format("{}.{}.weight", name, 2 * l);
     const std::string bias = fmt::format("{}.{}.bias", name, 2 * l);
-    layers.push_back({named_parameters_.at(weight), named_parameters_.at(bias), named_gradients_.at(weight),
-                      named_gradients_.at(bias)});
+    layers.push_back({named_parameters_.at(weight), named_parameters_.at(bias),
+                      named_gradients_.at(weight), named_gradients_.at(bias)});
   }
   return Mlp(std::move(layers), ParseActivation(options_.activation));
 }
@@ -93,7 +96,14 @@ void PolicyNetwork::Backward(const torch::Tensor& x, const torch::Tensor& grad_m
   mlps_[1].Backward(x, grad_value, buffers.critic);
 }
 
+bool PolicyNetwork::IsSmall(int64_t rows) const {
+  constexpr int64_t kWork =
+      16 << 20;  // multiply-adds of a forward pass: about a millisecond with its backward pass
+  return rows * parameters_.numel() < kWork;
+}
+
 torch::Tensor PolicyNetwork::Value(const torch::Tensor& x) const {
+  const SerialTorchScope serial(IsSmall(x.size(0)));
   Mlp::Buffers buffers = mlps_[1].MakeBuffers(x.size(0));
   mlps_[1].Forward(x.to(device_), buffers);
   return buffers.output().view({-1}).to(torch::kCPU);
@@ -103,7 +113,8 @@ void PolicyNetwork::Load(const TensorDict& state, const std::string& what) {
   const torch::NoGradGuard no_grad;
   for (const auto& [name, value] : state) {
     if (!named_parameters_.contains(name)) {
-      ThrowUser("{}: tensor {} has no place in this agent; were agent.hidden_sizes the same?", what, name);
+      ThrowUser("{}: tensor {} has no place in this agent; were agent.hidden_sizes the same?", what,
+                name);
     }
   }
   for (const auto& [name, view] : named_parameters_) {
@@ -112,9 +123,11 @@ void PolicyNetwork::Load(const TensorDict& state, const std::string& what) {
       ThrowUser("{}: tensor {} is missing; were agent.hidden_sizes the same?", what, name);
     }
     if (!it->second.sizes().equals(view.sizes()) || it->second.scalar_type() != torch::kFloat32) {
-      ThrowUser("{}: {} is {} [{}], this agent needs F32 [{}]: the environment or agent.hidden_sizes differ", what,
-                name, c10::toString(it->second.scalar_type()), fmt::join(it->second.sizes(), ","),
-                fmt::join(view.sizes(), ","));
+      ThrowUser(
+          "{}: {} is {} [{}], this agent needs F32 [{}]: the environment or agent.hidden_sizes "
+          "differ",
+          what, name, c10::toString(it->second.scalar_type()), fmt::join(it->second.sizes(), ","),
+          fmt::join(view.sizes(), ","));
     }
   }
   for (auto& [name, view] : named_parameters_) view.copy_(state.at(name));

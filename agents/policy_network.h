@@ -1,4 +1,5 @@
-// Separate actor and critic over one flat parameter vector, so that clipping and Adam are one call each.
+// Separate actor and critic over one flat parameter vector, so that clipping and Adam are one call
+// each.
 #pragma once
 
 #include <torch/torch.h>
@@ -21,7 +22,8 @@ struct PolicyNetworkOptions {
   double log_std_init = -0.5;
 };
 
-// Parameters carry CleanRL's names: actor_mean.{0,2,4..}.{weight,bias}, critic.{0,2,4..}.{weight,bias}, actor_logstd [1,A].
+// Parameters carry CleanRL's names: actor_mean.{0,2,4..}.{weight,bias},
+// critic.{0,2,4..}.{weight,bias}, actor_logstd [1,A].
 class PolicyNetwork {
  public:
   struct Buffers {
@@ -30,8 +32,8 @@ class PolicyNetwork {
     const torch::Tensor& value() const { return critic.output(); }  // [B,1]
   };
 
-  // Orthogonal weights (gain sqrt 2; 0.01 for the policy's last layer, 1 for the critic's), zero biases; drawn from `rng` on the CPU,
-  // then moved to `device`.
+  // Orthogonal weights (gain sqrt 2; 0.01 for the policy's last layer, 1 for the critic's), zero
+  // biases; drawn from `rng` on the CPU, then moved to `device`.
   PolicyNetwork(const PolicyNetworkOptions& options, Rng& rng, const torch::Device& device);
   PolicyNetwork(const PolicyNetwork&) = delete;
   PolicyNetwork& operator=(const PolicyNetwork&) = delete;
@@ -40,10 +42,14 @@ class PolicyNetwork {
   // x float32 [B,O], normalised, on the device.
   void Forward(const torch::Tensor& x, Buffers& buffers) const;
   // After Forward: overwrites the networks' gradients; that of log_std is the caller's to write.
-  void Backward(const torch::Tensor& x, const torch::Tensor& grad_mean, const torch::Tensor& grad_value,
-                Buffers& buffers) const;
+  void Backward(const torch::Tensor& x, const torch::Tensor& grad_mean,
+                const torch::Tensor& grad_value, Buffers& buffers) const;
   // The critic alone: x [B,O] on any device -> float32 [B] on the CPU.
   torch::Tensor Value(const torch::Tensor& x) const;
+
+  // Whether a pass over `rows` samples is so small that one CPU thread should do it
+  // (agents/serial_torch.h).
+  bool IsSmall(int64_t rows) const;
 
   int64_t obs_dim() const { return options_.obs_dim; }
   int64_t act_dim() const { return options_.act_dim; }
@@ -56,7 +62,8 @@ class PolicyNetwork {
   // Views by name.
   const TensorDict& named_parameters() const { return named_parameters_; }
   const TensorDict& named_gradients() const { return named_gradients_; }
-  // Copies by name. UserError naming the first tensor that is missing, unexpected or of another shape, and `what`.
+  // Copies by name. UserError naming the first tensor that is missing, unexpected or of another
+  // shape, and `what`.
   void Load(const TensorDict& state, const std::string& what);
 
  private:
@@ -77,8 +84,9 @@ class PolicyNetwork {
   std::vector<Mlp> mlps_;  // actor_mean, critic
 };
 
-// A matrix [rows,cols] with orthonormal rows or columns (whichever are fewer), times `gain`. Source: Saxe et al. 2013
-// (arXiv:1312.6120), drawn as torch.nn.init.orthogonal_ does: QR of a normal matrix, signs of R's diagonal taken out.
+// A matrix [rows,cols] with orthonormal rows or columns (whichever are fewer), times `gain`.
+// Source: Saxe et al. 2013 (arXiv:1312.6120), drawn as torch.nn.init.orthogonal_ does: QR of a
+// normal matrix, signs of R's diagonal taken out.
 torch::Tensor OrthogonalMatrix(int64_t rows, int64_t cols, double gain, Rng& rng);
 
 }  // namespace v2r

@@ -9,6 +9,7 @@
 #include "agents/obs_normalizer.h"
 #include "agents/policy_network.h"
 #include "agents/ppo_learner.h"
+#include "agents/serial_torch.h"
 #include "core/error.h"
 #include "core/tensor_file.h"
 #include "learn/running_stats.h"
@@ -26,7 +27,8 @@ std::span<const uint8_t> Bytes(const torch::Tensor& tensor) {
 
 class Ppo : public Agent {
  public:
-  Ppo(const PpoOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng, const torch::Device& device)
+  Ppo(const PpoOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng,
+      const torch::Device& device)
       : options_(options),
         network_({.obs_dim = obs_dim,
                   .act_dim = act_dim,
@@ -45,8 +47,8 @@ class Ppo : public Agent {
                             .target_kl = options.target_kl}),
         obs_normalizer_(obs_dim, options.clip_obs) {}
 
-  void Act(std::span<const float> obs, ActMode mode, Rng& rng, std::span<float> actions, std::span<float> log_probs,
-           std::span<float> values) override;
+  void Act(std::span<const float> obs, ActMode mode, Rng& rng, std::span<float> actions,
+           std::span<float> log_probs, std::span<float> values) override;
   Metrics Update(const Rollout& rollout, double progress, Rng& rng) override;
   void SaveState(StateDict& state) const override;
   void LoadState(const StateDict& state) override;
@@ -61,7 +63,8 @@ class Ppo : public Agent {
   PolicyNetwork network_;
   PpoLearner learner_;
   ObsNormalizer obs_normalizer_;
-  std::optional<RewardNormalizer> reward_normalizer_;  // made by the first rollout, which says how many environments there are
+  std::optional<RewardNormalizer>
+      reward_normalizer_;  // made by the first rollout, which says how many environments there are
   // Of Act, for one number of environments.
   torch::Tensor act_input_;  // CPU [N,O]
   PolicyNetwork::Buffers act_buffers_;
@@ -83,13 +86,16 @@ void Ppo::Act(std::span<const float> obs, ActMode mode, Rng& rng, std::span<floa
   V2R_CHECK(n > 0);
   V2R_CHECK_EQ(obs.size(), n * obs_dim);
   V2R_CHECK_EQ(actions.size(), n * act_dim);
-  V2R_CHECK(log_probs.empty() || log_probs.size() == n, "{} log-probs for {} rows", log_probs.size(), n);
+  V2R_CHECK(log_probs.empty() || log_probs.size() == n, "{} log-probs for {} rows",
+            log_probs.size(), n);
   V2R_CHECK(values.empty() || values.size() == n, "{} values for {} rows", values.size(), n);
   for (size_t k = 0; k < obs.size(); ++k) {
     if (!std::isfinite(obs[k])) {
-      ThrowUser("the observation of environment {} is not finite: element {} of {} is {}; the simulation has diverged or "
-                "the observation is computed wrongly",
-                k / obs_dim, k % obs_dim, obs_dim, obs[k]);
+      ThrowUser(
+          "the observation of environment {} is not finite: element {} of {} is {}; the simulation "
+          "has diverged or "
+          "the observation is computed wrongly",
+          k / obs_dim, k % obs_dim, obs_dim, obs[k]);
     }
   }
 
@@ -98,6 +104,7 @@ void Ppo::Act(std::span<const float> obs, ActMode mode, Rng& rng, std::span<floa
     act_buffers_ = network_.MakeBuffers(static_cast<int64_t>(n));
   }
   const c10::InferenceMode inference;
+  const SerialTorchScope serial(network_.IsSmall(static_cast<int64_t>(n)));
   if (mode == ActMode::kSample && options_.norm_obs) obs_normalizer_.Learn(obs);
   Normalize(obs, {act_input_.data_ptr<float>(), obs.size()});
   network_.Forward(act_input_.to(network_.device()), act_buffers_);
@@ -113,19 +120,22 @@ void Ppo::Act(std::span<const float> obs, ActMode mode, Rng& rng, std::span<floa
     } else {
       std::copy(row.begin(), row.end(), action.begin());
     }
-    if (!log_probs.empty()) log_probs[i] = static_cast<float>(GaussianLogProb(row, log_std, action));
+    if (!log_probs.empty())
+      log_probs[i] = static_cast<float>(GaussianLogProb(row, log_std, action));
     if (!values.empty()) values[i] = Floats(value_cpu)[i];
   }
 }
 
-// All rewards of a rollout are divided by one deviation, that of the discounted returns up to its end: a rollout's advantages share
-// one scale, and the first steps ever taken are not divided by a deviation of nearly nothing.
+// All rewards of a rollout are divided by one deviation, that of the discounted returns up to its
+// end: a rollout's advantages share one scale, and the first steps ever taken are not divided by a
+// deviation of nearly nothing.
 std::vector<float> Ppo::NormalizedRewards(const Rollout& rollout, Metrics& metrics) {
   const auto rewards = Floats(rollout.rewards);
   const auto n = static_cast<size_t>(rollout.N);
   for (size_t k = 0; k < rewards.size(); ++k) {
     if (!std::isfinite(rewards[k])) {
-      ThrowUser("the reward of environment {} at step {} of the rollout is not finite ({})", k % n, k / n, rewards[k]);
+      ThrowUser("the reward of environment {} at step {} of the rollout is not finite ({})", k % n,
+                k / n, rewards[k]);
     }
   }
   std::vector<float> out(rewards.begin(), rewards.end());
@@ -146,8 +156,8 @@ std::vector<float> Ppo::NormalizedRewards(const Rollout& rollout, Metrics& metri
   return out;
 }
 
-// V(s_{t+1}) [T,N] with s_{t+1} before any reset: the critic looks at next_obs where an episode was truncated and at the rollout's
-// end, everywhere else it is the value of the next row.
+// V(s_{t+1}) [T,N] with s_{t+1} before any reset: the critic looks at next_obs where an episode was
+// truncated and at the rollout's end, everywhere else it is the value of the next row.
 std::vector<float> Ppo::NextValues(const Rollout& rollout, std::span<const float> values) const {
   const auto n = static_cast<size_t>(rollout.N), obs_dim = static_cast<size_t>(network_.obs_dim());
   const auto terminated = Bytes(rollout.terminated), truncated = Bytes(rollout.truncated);
@@ -165,23 +175,26 @@ std::vector<float> Ppo::NextValues(const Rollout& rollout, std::span<const float
     const auto row = next_obs.subspan(k * obs_dim, obs_dim);
     for (size_t j = 0; j < obs_dim; ++j) {
       if (!std::isfinite(row[j])) {
-        ThrowUser("the last observation of environment {} at step {} of the rollout is not finite (element {} is {})",
-                  k % n, k / n, j, row[j]);
+        ThrowUser(
+            "the last observation of environment {} at step {} of the rollout is not finite "
+            "(element {} is {})",
+            k % n, k / n, j, row[j]);
       }
     }
     inputs.insert(inputs.end(), row.begin(), row.end());
   }
   if (asked.empty()) return next_values;
   Normalize(inputs, inputs);
-  const torch::Tensor found = network_.Value(
-      torch::from_blob(inputs.data(), {static_cast<int64_t>(asked.size()), network_.obs_dim()}, torch::kFloat32));
+  const torch::Tensor found = network_.Value(torch::from_blob(
+      inputs.data(), {static_cast<int64_t>(asked.size()), network_.obs_dim()}, torch::kFloat32));
   for (size_t j = 0; j < asked.size(); ++j) next_values[asked[j]] = Floats(found)[j];
   return next_values;
 }
 
 PpoSamples Ppo::MakeSamples(const Rollout& rollout, Metrics& metrics) {
-  // The first rollout was acted on without statistics. They are taken over before learning, so that the weights never meet raw
-  // observations; the values follow, the log-probabilities stay those of the policy that acted.
+  // The first rollout was acted on without statistics. They are taken over before learning, so that
+  // the weights never meet raw observations; the values follow, the log-probabilities stay those of
+  // the policy that acted.
   const bool first = options_.norm_obs && !obs_normalizer_.adopted();
   if (first) obs_normalizer_.Adopt();
   const auto copy = [](const torch::Tensor& tensor) {
@@ -194,9 +207,9 @@ PpoSamples Ppo::MakeSamples(const Rollout& rollout, Metrics& metrics) {
   samples.obs.resize(static_cast<size_t>(rollout.obs.numel()));
   Normalize(Floats(rollout.obs), samples.obs);
   const int64_t size = rollout.T * rollout.N;
-  samples.values =
-      first ? copy(network_.Value(torch::from_blob(samples.obs.data(), {size, network_.obs_dim()}, torch::kFloat32)))
-            : copy(rollout.values);
+  samples.values = first ? copy(network_.Value(torch::from_blob(
+                               samples.obs.data(), {size, network_.obs_dim()}, torch::kFloat32)))
+                         : copy(rollout.values);
 
   const std::vector<float> rewards = NormalizedRewards(rollout, metrics);
   const std::vector<float> next_values = NextValues(rollout, samples.values);
@@ -288,19 +301,26 @@ void Ppo::LoadState(const StateDict& state) {
 
 }  // namespace
 
-std::unique_ptr<Agent> MakePpo(const PpoOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng,
-                               const torch::Device& device) {
+std::unique_ptr<Agent> MakePpo(const PpoOptions& options, int64_t obs_dim, int64_t act_dim,
+                               Rng& rng, const torch::Device& device) {
   if (obs_dim < 1 || act_dim < 1) {
-    ThrowUser("PPO needs an observation and an action of at least one number, the environment has {} and {}", obs_dim,
-              act_dim);
+    ThrowUser(
+        "PPO needs an observation and an action of at least one number, the environment has {} and "
+        "{}",
+        obs_dim, act_dim);
   }
-  if (options.hidden_sizes.empty()) ThrowUser("agent.hidden_sizes is empty: give at least one layer, e.g. [64, 64]");
+  if (options.hidden_sizes.empty())
+    ThrowUser("agent.hidden_sizes is empty: give at least one layer, e.g. [64, 64]");
   for (const int64_t size : options.hidden_sizes) {
-    if (size < 1) ThrowUser("agent.hidden_sizes: a layer of {} units; every layer needs at least 1", size);
+    if (size < 1)
+      ThrowUser("agent.hidden_sizes: a layer of {} units; every layer needs at least 1", size);
   }
-  if (options.batch_size < 2) ThrowUser("agent.batch_size is {}: a minibatch needs at least 2 samples", options.batch_size);
-  if (options.update_epochs < 1) ThrowUser("agent.update_epochs is {}: at least 1", options.update_epochs);
-  if (options.gamma < 0 || options.gamma > 1) ThrowUser("agent.gamma is {}: it lies in [0, 1]", options.gamma);
+  if (options.batch_size < 2)
+    ThrowUser("agent.batch_size is {}: a minibatch needs at least 2 samples", options.batch_size);
+  if (options.update_epochs < 1)
+    ThrowUser("agent.update_epochs is {}: at least 1", options.update_epochs);
+  if (options.gamma < 0 || options.gamma > 1)
+    ThrowUser("agent.gamma is {}: it lies in [0, 1]", options.gamma);
   return std::make_unique<Ppo>(options, obs_dim, act_dim, rng, device);
 }
 

@@ -1,4 +1,5 @@
-// PPO for continuous control with CleanRL's details (ppo_continuous_action.py) and an exact time-limit bootstrap from next_obs.
+// PPO for continuous control with CleanRL's details (ppo_continuous_action.py) and an exact
+// time-limit bootstrap from next_obs.
 #pragma once
 
 #include <memory>
@@ -38,7 +39,8 @@ struct PpoOptions {
   void Fields(V& v) {
     v("learning_rate", learning_rate, "Adam's step size at the start", AtLeast(0));
     v("anneal_lr", anneal_lr, "linear annealing of the step size to 0");
-    v("num_steps", num_steps, "steps a rollout in each environment, 0 = one whole episode", AtLeast(0));
+    v("num_steps", num_steps, "steps a rollout in each environment, 0 = one whole episode",
+      AtLeast(0));
     v("gamma", gamma, "discount factor", InRange(0, 1));
     v("gae_lambda", gae_lambda, "lambda of generalised advantage estimation", InRange(0, 1));
     v("batch_size", batch_size, "samples a minibatch", AtLeast(2));
@@ -48,21 +50,26 @@ struct PpoOptions {
     v("norm_adv", norm_adv, "normalise advantages in each minibatch");
     v("ent_coef", ent_coef, "weight of the entropy bonus", AtLeast(0));
     v("vf_coef", vf_coef, "weight of the value loss 0.5*mean((V-R)^2)", AtLeast(0));
-    v("max_grad_norm", max_grad_norm, "global norm the gradient is clipped to, 0 = no clipping", AtLeast(0));
-    v("target_kl", target_kl, "stop an update when approx_kl exceeds 1.5 times this, 0 = never", AtLeast(0));
+    v("max_grad_norm", max_grad_norm, "global norm the gradient is clipped to, 0 = no clipping",
+      AtLeast(0));
+    v("target_kl", target_kl, "stop an update when approx_kl exceeds 1.5 times this, 0 = never",
+      AtLeast(0));
     v("adam_eps", adam_eps, "Adam's epsilon", AtLeast(0));
     v("log_std_init", log_std_init, "initial log standard deviation of the actions");
     v("hidden_sizes", hidden_sizes, "layers of policy and value networks");
     v("activation", activation, "between the layers", OneOf({"tanh", "relu", "elu"}));
     v("norm_obs", norm_obs, "normalise observations by running mean and deviation");
-    v("norm_reward", norm_reward, "divide rewards by the running deviation of the discounted return");
+    v("norm_reward", norm_reward,
+      "divide rewards by the running deviation of the discounted return");
     v("clip_obs", clip_obs, "clip normalised observations to +- this, 0 = no clipping", AtLeast(0));
-    v("clip_reward", clip_reward, "clip normalised rewards to +- this, 0 = no clipping", AtLeast(0));
+    v("clip_reward", clip_reward, "clip normalised rewards to +- this, 0 = no clipping",
+      AtLeast(0));
   }
 };
 
-// UserError when options do not fit each other. Initial weights from `rng`. Networks live on `device`.
-std::unique_ptr<Agent> MakePpo(const PpoOptions& options, int64_t obs_dim, int64_t act_dim, Rng& rng,
-                               const torch::Device& device);
+// UserError when options do not fit each other. Initial weights from `rng`. Networks live on
+// `device`.
+std::unique_ptr<Agent> MakePpo(const PpoOptions& options, int64_t obs_dim, int64_t act_dim,
+                               Rng& rng, const torch::Device& device);
 
 }  // namespace v2r

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "agents/diag_gaussian.h"
+#include "agents/serial_torch.h"
 #include "core/error.h"
 #include "core/tensor_file.h"
 
@@ -15,7 +16,8 @@ namespace {
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999;
 
 std::span<const float> Row(const std::vector<float>& values, int64_t row, int64_t width) {
-  return std::span<const float>(values).subspan(static_cast<size_t>(row * width), static_cast<size_t>(width));
+  return std::span<const float>(values).subspan(static_cast<size_t>(row * width),
+                                                static_cast<size_t>(width));
 }
 
 std::span<const float> Floats(const torch::Tensor& tensor) {
@@ -70,8 +72,9 @@ void PpoLearner::Shuffle(std::span<const int64_t> permutation) {
   Gather(samples_.values, permutation, 1, shuffled_.values.data());
   Gather(samples_.advantages, permutation, 1, shuffled_.advantages.data());
   Gather(samples_.returns, permutation, 1, shuffled_.returns.data());
-  shuffled_obs_ = torch::from_blob(shuffled_.obs.data(), {num_samples_, network_.obs_dim()}, torch::kFloat32)
-                      .to(network_.device());
+  shuffled_obs_ =
+      torch::from_blob(shuffled_.obs.data(), {num_samples_, network_.obs_dim()}, torch::kFloat32)
+          .to(network_.device());
 }
 
 int64_t PpoLearner::num_minibatches() const {
@@ -100,6 +103,7 @@ PpoStepResult PpoLearner::Step(int64_t index, double learning_rate) {
   const int64_t begin = index * options_.batch_size;
   const int64_t rows = std::min(options_.batch_size, num_samples_ - begin);
   V2R_CHECK(index >= 0 && rows > 0, "minibatch {} of {}", index, num_minibatches());
+  const SerialTorchScope serial(network_.IsSmall(rows));
   Workspace& work = WorkspaceFor(rows);
   const torch::Tensor x = shuffled_obs_.narrow(0, begin, rows);
   network_.Forward(x, work.network);
@@ -111,12 +115,13 @@ PpoStepResult PpoLearner::Step(int64_t index, double learning_rate) {
   const int64_t act_dim = network_.act_dim();
   const auto mean = Floats(work.mean);
   for (int64_t i = 0; i < rows; ++i) {
-    work.log_probs[static_cast<size_t>(i)] = static_cast<float>(
-        GaussianLogProb(mean.subspan(static_cast<size_t>(i * act_dim), static_cast<size_t>(act_dim)), log_std,
-                        Row(shuffled_.actions, begin + i, act_dim)));
+    work.log_probs[static_cast<size_t>(i)] = static_cast<float>(GaussianLogProb(
+        mean.subspan(static_cast<size_t>(i * act_dim), static_cast<size_t>(act_dim)), log_std,
+        Row(shuffled_.actions, begin + i, act_dim)));
   }
   const auto minibatch = [&](const std::vector<float>& column) {
-    return std::span<const float>(column).subspan(static_cast<size_t>(begin), static_cast<size_t>(rows));
+    return std::span<const float>(column).subspan(static_cast<size_t>(begin),
+                                                  static_cast<size_t>(rows));
   };
   PpoStepResult result;
   result.entropy = GaussianEntropy(log_std);
@@ -134,12 +139,14 @@ PpoStepResult PpoLearner::Step(int64_t index, double learning_rate) {
   }
 
   HeadGradients(work, begin, log_std, result.loss.grad_entropy);
-  network_.Backward(x, work.grad_mean.to(network_.device()), work.grad_value.to(network_.device()), work.network);
+  network_.Backward(x, work.grad_mean.to(network_.device()), work.grad_value.to(network_.device()),
+                    work.network);
   torch::Tensor gradients = network_.gradients();
   result.grad_norm = gradients.norm().item<double>();
   if (!std::isfinite(result.grad_norm)) {
     ThrowUser(
-        "PPO's gradient is not finite (policy loss {}, value loss {}): training has diverged; lower agent.learning_rate "
+        "PPO's gradient is not finite (policy loss {}, value loss {}): training has diverged; "
+        "lower agent.learning_rate "
         "or agent.max_grad_norm",
         result.loss.pg_loss, result.loss.v_loss);
   }
@@ -148,8 +155,9 @@ PpoStepResult PpoLearner::Step(int64_t index, double learning_rate) {
     const double factor = options_.max_grad_norm / (result.grad_norm + 1e-6);
     if (factor < 1.0) gradients.mul_(factor);
   }
-  at::_fused_adam_({network_.parameters()}, {gradients}, {exp_avg_}, {exp_avg_sq_}, {}, {adam_step_.add_(1.0)},
-                   learning_rate, kBeta1, kBeta2, /*weight_decay=*/0.0, options_.adam_eps, /*amsgrad=*/false,
+  at::_fused_adam_({network_.parameters()}, {gradients}, {exp_avg_}, {exp_avg_sq_}, {},
+                   {adam_step_.add_(1.0)}, learning_rate, kBeta1, kBeta2, /*weight_decay=*/0.0,
+                   options_.adam_eps, /*amsgrad=*/false,
                    /*maximize=*/false);
   return result;
 }
@@ -160,18 +168,22 @@ void PpoLearner::HeadGradients(Workspace& work, int64_t begin, std::span<const f
   const auto mean = Floats(work.mean);
   const auto grad_mean = MutableFloats(work.grad_mean);
   std::fill(grad_mean.begin(), grad_mean.end(), 0.0f);
-  std::vector<double> grad_log_std(act_dim, grad_entropy);  // the entropy's derivative is 1 for each component
+  std::vector<double> grad_log_std(
+      act_dim, grad_entropy);  // the entropy's derivative is 1 for each component
   for (size_t i = 0; i < work.log_probs.size(); ++i) {
-    GaussianLogProbBackward(mean.subspan(i * act_dim, act_dim), log_std,
-                            Row(shuffled_.actions, begin + static_cast<int64_t>(i), network_.act_dim()),
-                            work.grad_log_probs[i], grad_mean.subspan(i * act_dim, act_dim), grad_log_std);
+    GaussianLogProbBackward(
+        mean.subspan(i * act_dim, act_dim), log_std,
+        Row(shuffled_.actions, begin + static_cast<int64_t>(i), network_.act_dim()),
+        work.grad_log_probs[i], grad_mean.subspan(i * act_dim, act_dim), grad_log_std);
   }
   torch::Tensor target = network_.log_std_grad();
   target.copy_(torch::tensor(at::ArrayRef<double>(grad_log_std), torch::kFloat32));
 }
 
 StateDict PpoLearner::Save() const {
-  return {{"exp_avg", ToBlob(exp_avg_)}, {"exp_avg_sq", ToBlob(exp_avg_sq_)}, {"step", ToBlob(adam_step_)}};
+  return {{"exp_avg", ToBlob(exp_avg_)},
+          {"exp_avg_sq", ToBlob(exp_avg_sq_)},
+          {"step", ToBlob(adam_step_)}};
 }
 
 void PpoLearner::Load(const StateDict& state, const std::string& what) {
@@ -181,8 +193,10 @@ void PpoLearner::Load(const StateDict& state, const std::string& what) {
                                {"step", adam_step_}}) {
     const torch::Tensor value = ToTensor(Require(state, name, what));
     if (!value.sizes().equals(target.sizes())) {
-      ThrowUser("{}: Adam's {} has {} values, this agent needs {}: the environment or agent.hidden_sizes differ", what,
-                name, value.numel(), target.numel());
+      ThrowUser(
+          "{}: Adam's {} has {} values, this agent needs {}: the environment or agent.hidden_sizes "
+          "differ",
+          what, name, value.numel(), target.numel());
     }
     target.copy_(value);
   }

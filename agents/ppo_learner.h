@@ -1,4 +1,5 @@
-// The update half of PPO: shuffled minibatches, loss, global gradient clipping, Adam on one flat vector.
+// The update half of PPO: shuffled minibatches, loss, global gradient clipping, Adam on one flat
+// vector.
 #pragma once
 
 #include <torch/torch.h>
@@ -19,13 +20,13 @@ struct PpoLearnerOptions {
   int64_t batch_size = 256;
   double max_grad_norm = 0.5;  // 0 = no clipping
   double adam_eps = 1e-5;
-  double target_kl = 0.0;      // 0 = never stop
+  double target_kl = 0.0;  // 0 = never stop
 };
 
 // M samples in rollout order.
 struct PpoSamples {
-  std::vector<float> obs;      // [M,O] normalised
-  std::vector<float> actions;  // [M,A] unclipped
+  std::vector<float> obs;                                     // [M,O] normalised
+  std::vector<float> actions;                                 // [M,A] unclipped
   std::vector<float> log_probs, values, advantages, returns;  // [M]
 };
 
@@ -46,7 +47,8 @@ class PpoLearner {
   void Shuffle(std::span<const int64_t> permutation);
   // ceil(M / batch_size); the last minibatch may be smaller.
   int64_t num_minibatches() const;
-  // One step on minibatch `index` of the epoch, with Adam's step size `learning_rate`. UserError when the gradient is not finite.
+  // One step on minibatch `index` of the epoch, with Adam's step size `learning_rate`. UserError
+  // when the gradient is not finite.
   PpoStepResult Step(int64_t index, double learning_rate);
 
   StateDict Save() const;  // Adam: "exp_avg", "exp_avg_sq" (flat, in parameter order), "step"
@@ -61,7 +63,8 @@ class PpoLearner {
     std::vector<float> log_probs, grad_log_probs;      // [B]
   };
   Workspace& WorkspaceFor(int64_t rows);
-  void HeadGradients(Workspace& work, int64_t begin, std::span<const float> log_std, double grad_entropy);
+  void HeadGradients(Workspace& work, int64_t begin, std::span<const float> log_std,
+                     double grad_entropy);
 
   PolicyNetwork& network_;
   PpoLearnerOptions options_;

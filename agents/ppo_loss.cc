@@ -26,11 +26,12 @@ Moments MomentsOf(size_t n, double freedom, F value) {
 
 }  // namespace
 
-PpoLossOutput PpoLoss(const PpoLossInput& input, const PpoLossOptions& options, std::span<float> grad_log_probs,
-                      std::span<float> grad_values) {
+PpoLossOutput PpoLoss(const PpoLossInput& input, const PpoLossOptions& options,
+                      std::span<float> grad_log_probs, std::span<float> grad_values) {
   const size_t n = input.new_log_probs.size();
   V2R_CHECK(n > 0);
-  for (const auto& span : {input.old_log_probs, input.new_values, input.old_values, input.advantages, input.returns}) {
+  for (const auto& span :
+       {input.old_log_probs, input.new_values, input.old_values, input.advantages, input.returns}) {
     V2R_CHECK_EQ(span.size(), n);
   }
   V2R_CHECK_EQ(grad_log_probs.size(), n);
@@ -64,7 +65,8 @@ PpoLossOutput PpoLoss(const PpoLossInput& input, const PpoLossOptions& options, 
     double square = error * error, slope = 2.0 * error;
     if (options.clip_vloss) {
       const double change = static_cast<double>(input.new_values[i]) - input.old_values[i];
-      const double clipped_error = input.old_values[i] + std::clamp(change, -clip, clip) - input.returns[i];
+      const double clipped_error =
+          input.old_values[i] + std::clamp(change, -clip, clip) - input.returns[i];
       if (clipped_error * clipped_error > square) {
         square = clipped_error * clipped_error;
         slope = std::abs(change) <= clip ? 2.0 * clipped_error : 0.0;
@@ -73,7 +75,8 @@ PpoLossOutput PpoLoss(const PpoLossInput& input, const PpoLossOptions& options, 
     out.v_loss += 0.5 * square;
     grad_values[i] = static_cast<float>(options.vf_coef * 0.5 * slope * inverse_n);
   }
-  for (double* mean : {&out.old_approx_kl, &out.approx_kl, &out.clipfrac, &out.pg_loss, &out.v_loss}) {
+  for (double* mean :
+       {&out.old_approx_kl, &out.approx_kl, &out.clipfrac, &out.pg_loss, &out.v_loss}) {
     *mean *= inverse_n;
   }
   out.loss = out.pg_loss - options.ent_coef * input.entropy + options.vf_coef * out.v_loss;
@@ -86,7 +89,12 @@ double ExplainedVariance(std::span<const float> values, std::span<const float> r
   const size_t n = returns.size();
   const double total = MomentsOf(n, 0, [&](size_t i) { return returns[i]; }).variance;
   if (total == 0) return std::numeric_limits<double>::quiet_NaN();
-  return 1.0 - MomentsOf(n, 0, [&](size_t i) { return static_cast<double>(returns[i]) - values[i]; }).variance / total;
+  return 1.0 - MomentsOf(
+                   n, 0,
+                   [&](size_t i) {
+                     return static_cast<double>(returns[i]) - values[i];
+                   }).variance /
+                   total;
 }
 
 }  // namespace v2r

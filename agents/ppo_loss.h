@@ -1,5 +1,6 @@
 // The losses of one PPO minibatch and their gradients, in closed form.
-// Source: Schulman et al. 2017 (arXiv:1707.06347), eq. 7 and 9; details as in vwxyzjn/cleanrl ppo_continuous_action.py.
+// Source: Schulman et al. 2017 (arXiv:1707.06347), eq. 7 and 9; details as in vwxyzjn/cleanrl
+// ppo_continuous_action.py.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +34,11 @@ struct PpoLossOutput {
   double grad_entropy = 0;   // d loss / d mean entropy
 };
 
-// Also writes d loss / d new_log_probs [B] and d loss / d new_values [B]. Advantages are normalised over the minibatch by
-// (A - mean) / (std + 1e-8), std unbiased; a minibatch of one sample keeps its advantage.
-PpoLossOutput PpoLoss(const PpoLossInput& input, const PpoLossOptions& options, std::span<float> grad_log_probs,
-                      std::span<float> grad_values);
+// Also writes d loss / d new_log_probs [B] and d loss / d new_values [B]. Advantages are normalised
+// over the minibatch by (A - mean) / (std + 1e-8), std unbiased; a minibatch of one sample keeps
+// its advantage.
+PpoLossOutput PpoLoss(const PpoLossInput& input, const PpoLossOptions& options,
+                      std::span<float> grad_log_probs, std::span<float> grad_values);
 
 // 1 - Var(returns - values) / Var(returns); NaN when the returns do not vary.
 double ExplainedVariance(std::span<const float> values, std::span<const float> returns);

@@ -37,22 +37,32 @@ Rollout MakeRollout(int64_t T, const VectorEnvSpec& spec) {
   rollout.obs = torch::zeros({T, N, spec.obs_dim});
   rollout.next_obs = torch::zeros({T, N, spec.obs_dim});
   rollout.actions = torch::zeros({T, N, spec.act_dim});
-  for (torch::Tensor* column : {&rollout.log_probs, &rollout.values, &rollout.rewards}) *column = torch::zeros({T, N});
-  for (torch::Tensor* flags : {&rollout.terminated, &rollout.truncated}) *flags = torch::zeros({T, N}, torch::kUInt8);
+  for (torch::Tensor* column : {&rollout.log_probs, &rollout.values, &rollout.rewards})
+    *column = torch::zeros({T, N});
+  for (torch::Tensor* flags : {&rollout.terminated, &rollout.truncated})
+    *flags = torch::zeros({T, N}, torch::kUInt8);
   return rollout;
 }
 
 }  // namespace
 
 struct Runner::Impl {
-  Impl(VectorEnv& env_in, Agent& agent_in, const RunnerOptions& options_in, RunnerCallbacks callbacks_in)
-      : env(env_in), agent(agent_in), options(options_in), callbacks(std::move(callbacks_in)),
-        spec(env.Spec()), N(spec.num_envs),
+  Impl(VectorEnv& env_in, Agent& agent_in, const RunnerOptions& options_in,
+       RunnerCallbacks callbacks_in)
+      : env(env_in),
+        agent(agent_in),
+        options(options_in),
+        callbacks(std::move(callbacks_in)),
+        spec(env.Spec()),
+        N(spec.num_envs),
         T(options.num_steps > 0 ? options.num_steps : spec.max_episode_steps),
-        rng(Rng(options.seed).Fork("agent")), stats(N) {
+        rng(Rng(options.seed).Fork("agent")),
+        stats(N) {
     if (T < 1) {
-      ThrowUser("environment {} has no time limit, so a rollout of one episode has no length: set agent.num_steps",
-                spec.name);
+      ThrowUser(
+          "environment {} has no time limit, so a rollout of one episode has no length: set "
+          "agent.num_steps",
+          spec.name);
     }
     rollout = MakeRollout(T, spec);
     env_rewards.resize(static_cast<size_t>(T * N));
@@ -61,7 +71,9 @@ struct Runner::Impl {
   }
 
   int64_t RolloutSteps() const { return T * N; }
-  int64_t Iterations() const { return (options.total_timesteps + RolloutSteps() - 1) / RolloutSteps(); }
+  int64_t Iterations() const {
+    return (options.total_timesteps + RolloutSteps() - 1) / RolloutSteps();
+  }
 
   void Start() {
     Copy<float>(env.Reset(options.seed).obs, obs);
@@ -83,8 +95,8 @@ struct Runner::Impl {
   std::vector<uint8_t> success;    // [T,N]
   std::vector<float> obs;          // [N,O] what the policy acts on next
   int64_t step = 0;
-  bool started = false;      // env has been reset, or loaded
-  bool in_rollout = false;   // env and agent are between two rollout ends
+  bool started = false;     // env has been reset, or loaded
+  bool in_rollout = false;  // env and agent are between two rollout ends
   // Of this process.
   int64_t steps_here = 0;
   double seconds = 0, policy_seconds = 0, update_seconds = 0;
@@ -115,15 +127,19 @@ void Runner::Impl::Iterate() {
   in_rollout = true;
   Collect();
   Metrics metrics;
-  env.FinishRollout({rollout.rewards.data_ptr<float>(), static_cast<size_t>(RolloutSteps())}, metrics);
+  env.FinishRollout({rollout.rewards.data_ptr<float>(), static_cast<size_t>(RolloutSteps())},
+                    metrics);
   for (int64_t t = 0; t < T; ++t) {
-    stats.AddStep(RowOf<float>(rollout.rewards, t), RowOf(env_rewards, t, N), RowOf<uint8_t>(rollout.terminated, t),
-                  RowOf<uint8_t>(rollout.truncated, t), RowOf(success, t, N));
+    stats.AddStep(RowOf<float>(rollout.rewards, t), RowOf(env_rewards, t, N),
+                  RowOf<uint8_t>(rollout.terminated, t), RowOf<uint8_t>(rollout.truncated, t),
+                  RowOf(success, t, N));
   }
   {
     const ScopedTimer timer(update_seconds);
-    const double progress = static_cast<double>(step) / static_cast<double>(Iterations() * RolloutSteps());
-    for (const auto& [name, value] : agent.Update(rollout, std::min(progress, 1.0), rng)) metrics[name] = value;
+    const double progress =
+        static_cast<double>(step) / static_cast<double>(Iterations() * RolloutSteps());
+    for (const auto& [name, value] : agent.Update(rollout, std::min(progress, 1.0), rng))
+      metrics[name] = value;
   }
   step += RolloutSteps();
   steps_here += RolloutSteps();
@@ -138,7 +154,8 @@ void Runner::Impl::Iterate() {
   if (callbacks.on_iteration) callbacks.on_iteration(step, metrics);
 }
 
-Runner::Runner(VectorEnv& env, Agent& agent, const RunnerOptions& options, RunnerCallbacks callbacks)
+Runner::Runner(VectorEnv& env, Agent& agent, const RunnerOptions& options,
+               RunnerCallbacks callbacks)
     : impl_(std::make_unique<Impl>(env, agent, options, std::move(callbacks))) {}
 
 Runner::~Runner() = default;
@@ -181,13 +198,15 @@ void Runner::LoadState(const StateDict& state) {
   if (words.size() != 3) ThrowUser("{}: runner.rng has {} words, not 3", what, words.size());
   impl.stats.Load(Under(state, "runner.stats"), what);
   if (obs.shape != std::vector<int64_t>{impl.N, impl.spec.obs_dim}) {
-    ThrowUser("{}: runner.obs is [{}], this run's environments give [{},{}]: the environment differs", what,
-              fmt::join(obs.shape, ","), impl.N, impl.spec.obs_dim);
+    ThrowUser(
+        "{}: runner.obs is [{}], this run's environments give [{},{}]: the environment differs",
+        what, fmt::join(obs.shape, ","), impl.N, impl.spec.obs_dim);
   }
   impl.agent.LoadState(Under(state, "agent"));
   impl.started = RequireScalar<uint8_t>(state, "runner.started", what) != 0;
   if (impl.started) impl.env.LoadState(Under(state, "env"));
-  impl.rng.Load({static_cast<uint64_t>(words[0]), static_cast<uint64_t>(words[1]), static_cast<uint64_t>(words[2])});
+  impl.rng.Load({static_cast<uint64_t>(words[0]), static_cast<uint64_t>(words[1]),
+                 static_cast<uint64_t>(words[2])});
   Copy<float>(obs.as<float>(), impl.obs);
   impl.step = RequireScalar<int64_t>(state, "runner.step", what);
   impl.in_rollout = false;

@@ -87,7 +87,8 @@ TEST_P(AgentConformance, ALoadedAgentContinuesBitForBit) {
     EXPECT_EQ(a, b);
     ExpectEqual(StateOf(*first), StateOf(*second));
   }
-  EXPECT_NE(StateOf(*first).at("network.critic.0.weight").bytes, saved.at("network.critic.0.weight").bytes);
+  EXPECT_NE(StateOf(*first).at("network.critic.0.weight").bytes,
+            saved.at("network.critic.0.weight").bytes);
 }
 
 TEST_P(AgentConformance, DeterministicActingChangesNothing) {
@@ -118,7 +119,8 @@ TEST_P(AgentConformance, SamplesDifferAndLearnStatistics) {
   agent->Act(obs, ActMode::kSample, rng, again, {}, {});
   EXPECT_NE(once, again);
   bool changed = false;
-  for (const auto& [name, blob] : StateOf(*agent)) changed = changed || blob.bytes != before.at(name).bytes;
+  for (const auto& [name, blob] : StateOf(*agent))
+    changed = changed || blob.bytes != before.at(name).bytes;
   EXPECT_TRUE(changed);
 }
 

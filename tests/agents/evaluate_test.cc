@@ -22,7 +22,8 @@ TEST(Evaluate, EveryEnvironmentContributesItsFirstEpisodes) {
 
 TEST(Evaluate, SameSeedSameResult) {
   PointEnv env({.num_envs = 4});
-  const auto a = Evaluate(env, nullptr, 12, 1), b = Evaluate(env, nullptr, 12, 1), c = Evaluate(env, nullptr, 12, 2);
+  const auto a = Evaluate(env, nullptr, 12, 1), b = Evaluate(env, nullptr, 12, 1),
+             c = Evaluate(env, nullptr, 12, 2);
   EXPECT_EQ(a.returns, b.returns);
   EXPECT_NE(a.returns, c.returns);
   double mean = 0;

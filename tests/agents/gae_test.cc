@@ -33,7 +33,9 @@ std::vector<T> List(const torch::Tensor& tensor) {
   return {flat.template data_ptr<T>(), flat.template data_ptr<T>() + flat.numel()};
 }
 
-torch::Tensor Table(const std::vector<float>& values, int64_t T) { return torch::tensor(values).view({T, -1}); }
+torch::Tensor Table(const std::vector<float>& values, int64_t T) {
+  return torch::tensor(values).view({T, -1});
+}
 
 TEST(GaeGolden, MatchesCleanRlAndStableBaselines) {
   for (const GoldenCase& c : GoldenCases("C1_gae")) {
@@ -52,12 +54,15 @@ TEST(GaeGolden, MatchesCleanRlAndStableBaselines) {
                .gae_lambda = hyper["gae_lambda"]};
 
     // CleanRL's: every end of an episode is a termination.
-    const auto dones = torch::cat({c["in.dones"].narrow(0, 1, T - 1), c["in.next_done"].view({1, N})});
+    const auto dones =
+        torch::cat({c["in.dones"].narrow(0, 1, T - 1), c["in.next_done"].view({1, N})});
     input.terminated = List<uint8_t>(dones);
     input.truncated.assign(input.terminated.size(), 0);
     auto [advantages, returns] = Advantages(input);
-    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.cleanrl.advantages"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
-    EXPECT_TRUE(IsClose(Table(returns, T), c["out.cleanrl.returns"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
+    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.cleanrl.advantages"].cpu(),
+                        {.relative = 1e-6, .absolute = 1e-6}));
+    EXPECT_TRUE(IsClose(Table(returns, T), c["out.cleanrl.returns"].cpu(),
+                        {.relative = 1e-6, .absolute = 1e-6}));
 
     // Stable-Baselines3's: the value of the last observation is added where time ran out.
     const auto cut = c["in.truncated"] > 0;
@@ -65,12 +70,15 @@ TEST(GaeGolden, MatchesCleanRlAndStableBaselines) {
     input.truncated = List<uint8_t>(c["in.truncated"]);
     input.next_values = List<float>(torch::where(cut, c["in.terminal_values"], following));
     std::tie(advantages, returns) = Advantages(input);
-    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.sb3.advantages"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
-    EXPECT_TRUE(IsClose(Table(returns, T), c["out.sb3.returns"].cpu(), {.relative = 1e-6, .absolute = 1e-6}));
+    EXPECT_TRUE(IsClose(Table(advantages, T), c["out.sb3.advantages"].cpu(),
+                        {.relative = 1e-6, .absolute = 1e-6}));
+    EXPECT_TRUE(IsClose(Table(returns, T), c["out.sb3.returns"].cpu(),
+                        {.relative = 1e-6, .absolute = 1e-6}));
   }
 }
 
-// Four steps, truncated after the second, terminated after the fourth; worked out by hand with gamma 1/2, lambda 1/2.
+// Four steps, truncated after the second, terminated after the fourth; worked out by hand with
+// gamma 1/2, lambda 1/2.
 TEST(Gae, TruncationKeepsTheValueTerminationDropsIt) {
   const Case input{.T = 4,
                    .N = 1,

@@ -1,4 +1,5 @@
-// A point on a line that must go to a goal: an analytic VectorEnv for tests of the agent and its loop.
+// A point on a line that must go to a goal: an analytic VectorEnv for tests of the agent and its
+// loop.
 #pragma once
 
 #include <algorithm>
@@ -16,12 +17,15 @@ namespace v2r {
 struct PointEnvOptions {
   int64_t num_envs = 8;
   int64_t max_episode_steps = 10;
-  bool deferred = false;    // rewards come from FinishRollout, with a scale that changes with every call
-  double wall = 1e9;        // |x| beyond it terminates
-  int64_t short_every = 0;  // environments with i % short_every == 0 have episodes of half the length
+  bool deferred =
+      false;          // rewards come from FinishRollout, with a scale that changes with every call
+  double wall = 1e9;  // |x| beyond it terminates
+  int64_t short_every =
+      0;  // environments with i % short_every == 0 have episodes of half the length
 };
 
-// Observation [x, goal], action [dx] (5 units of it move by 1, clipped to +-1), true reward -|x - goal|; the reward learned from is
+// Observation [x, goal], action [dx] (5 units of it move by 1, clipped to +-1), true reward -|x -
+// goal|; the reward learned from is
 // -(x - goal)^2 with deferred rewards, else the true one.
 class PointEnv : public VectorEnv {
  public:
@@ -62,7 +66,9 @@ class PointEnv : public VectorEnv {
     }
     return View();
   }
-  void StepAsync(std::span<const float> actions) override { actions_.assign(actions.begin(), actions.end()); }
+  void StepAsync(std::span<const float> actions) override {
+    actions_.assign(actions.begin(), actions.end());
+  }
   BatchView StepWait() override {
     for (size_t i = 0; i < x_.size(); ++i) {
       x_[i] += 0.2 * std::clamp<double>(actions_[i], -1.0, 1.0);
@@ -88,7 +94,8 @@ class PointEnv : public VectorEnv {
   void FinishRollout(std::span<float> rewards, Metrics& metrics) override {
     if (options_.deferred) {
       V2R_CHECK_EQ(rewards.size(), late_.size());
-      for (size_t k = 0; k < rewards.size(); ++k) rewards[k] = late_[k] * static_cast<float>(scale_);
+      for (size_t k = 0; k < rewards.size(); ++k)
+        rewards[k] = late_[k] * static_cast<float>(scale_);
       scale_ *= 1.01;
       metrics["reward/scale"] = scale_;
     }
@@ -100,7 +107,8 @@ class PointEnv : public VectorEnv {
     }
   }
   void TrueDistance(std::span<float> distance) const override {
-    for (size_t i = 0; i < x_.size(); ++i) distance[i] = static_cast<float>(std::abs(x_[i] - goal_[i]));
+    for (size_t i = 0; i < x_.size(); ++i)
+      distance[i] = static_cast<float>(std::abs(x_[i] - goal_[i]));
   }
   void SaveState(StateDict& state) const override {
     state["x"] = Blob::Of<double>(x_);
@@ -112,7 +120,8 @@ class PointEnv : public VectorEnv {
   }
   void LoadState(const StateDict& state) override {
     const auto read = [&](const char* name, auto& values) {
-      const auto from = Require(state, name, "test").as<typename std::decay_t<decltype(values)>::value_type>();
+      const auto from =
+          Require(state, name, "test").as<typename std::decay_t<decltype(values)>::value_type>();
       values.assign(from.begin(), from.end());
     };
     read("x", x_);
@@ -126,7 +135,8 @@ class PointEnv : public VectorEnv {
 
  private:
   int64_t Limit(size_t i) const {
-    const bool is_short = options_.short_every > 0 && static_cast<int64_t>(i) % options_.short_every == 0;
+    const bool is_short =
+        options_.short_every > 0 && static_cast<int64_t>(i) % options_.short_every == 0;
     return is_short ? options_.max_episode_steps / 2 : options_.max_episode_steps;
   }
   void Begin(size_t i) {

@@ -1,4 +1,5 @@
-// Nine minibatch updates of CleanRL's agent through the learner that training uses, with its permutations.
+// Nine minibatch updates of CleanRL's agent through the learner that training uses, with its
+// permutations.
 #include "agents/policy_network.h"
 #include "agents/ppo_learner.h"
 #include "tests/golden.h"
@@ -14,7 +15,8 @@ std::vector<float> List(const torch::Tensor& tensor) {
 void ExpectWeights(const PolicyNetwork& network, const TensorDict& expected, double tolerance) {
   ASSERT_EQ(network.named_parameters().size(), expected.size());
   for (const auto& [name, value] : expected) {
-    EXPECT_TRUE(IsClose(network.named_parameters().at(name), value, {.absolute = tolerance})) << name;
+    EXPECT_TRUE(IsClose(network.named_parameters().at(name), value, {.absolute = tolerance}))
+        << name;
   }
 }
 
@@ -58,13 +60,15 @@ TEST(PpoLearnerGolden, FollowsCleanRlForNineMinibatches) {
           EXPECT_TRUE(IsClose(result.loss.v_loss, c.scalar(out + "v_loss"), tolerance));
           EXPECT_TRUE(IsClose(result.entropy, c.scalar(out + "entropy"), tolerance));
           EXPECT_TRUE(IsClose(result.loss.approx_kl, c.scalar(out + "approx_kl"), tolerance));
-          EXPECT_TRUE(IsClose(result.loss.old_approx_kl, c.scalar(out + "old_approx_kl"), tolerance));
+          EXPECT_TRUE(
+              IsClose(result.loss.old_approx_kl, c.scalar(out + "old_approx_kl"), tolerance));
           EXPECT_TRUE(IsClose(result.loss.clipfrac, c.scalar(out + "clipfrac"), tolerance));
           // The learner has clipped its gradients in place.
           const double norm = c.scalar(out + "grad_norm");
           const double factor = std::min(1.0, hyper["max_grad_norm"].get<double>() / (norm + 1e-6));
           for (const auto& [name, grad] : c.Under(out + "grad.")) {
-            EXPECT_TRUE(IsClose(network.named_gradients().at(name), grad * factor, {.absolute = 1e-6, .of_max = 1e-6}))
+            EXPECT_TRUE(IsClose(network.named_gradients().at(name), grad * factor,
+                                {.absolute = 1e-6, .of_max = 1e-6}))
                 << name;
           }
           ExpectWeights(network, c.Under("out.after_step0."), 1e-6);

@@ -31,14 +31,15 @@ TEST(PpoLossGolden, MatchesCleanRl) {
         const std::string out = fmt::format("out.clipv{:d}_norm{:d}.", clip_vloss, norm_adv);
         SCOPED_TRACE(c.name + " " + out);
         torch::Tensor grad_log_probs = torch::full({n}, 7.0f), grad_values = torch::full({n}, 7.0f);
-        const PpoLossOutput loss = PpoLoss(input,
-                                           {.clip_coef = hyper["clip_coef"],
-                                            .clip_vloss = clip_vloss,
-                                            .norm_adv = norm_adv,
-                                            .ent_coef = hyper["ent_coef"],
-                                            .vf_coef = hyper["vf_coef"]},
-                                           {grad_log_probs.data_ptr<float>(), static_cast<size_t>(n)},
-                                           {grad_values.data_ptr<float>(), static_cast<size_t>(n)});
+        const PpoLossOutput loss =
+            PpoLoss(input,
+                    {.clip_coef = hyper["clip_coef"],
+                     .clip_vloss = clip_vloss,
+                     .norm_adv = norm_adv,
+                     .ent_coef = hyper["ent_coef"],
+                     .vf_coef = hyper["vf_coef"]},
+                    {grad_log_probs.data_ptr<float>(), static_cast<size_t>(n)},
+                    {grad_values.data_ptr<float>(), static_cast<size_t>(n)});
         const Tolerance tolerance{.relative = 1e-6, .absolute = 1e-6};
         EXPECT_TRUE(IsClose(loss.loss, c.scalar(out + "loss"), tolerance));
         EXPECT_TRUE(IsClose(loss.pg_loss, c.scalar(out + "pg_loss"), tolerance));

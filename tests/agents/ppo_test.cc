@@ -65,10 +65,12 @@ TEST(Ppo, BootstrapsWithTheValueOfTheObservationBeforeTheReset) {
   const PpoOptions options = Raw();
   auto agent = Make(options);
   const Rollout rollout = MakeRollout(*agent);
-  // V(s_{t+1}): the next row's, but at the truncation (t=1, env 0) and at the end what the critic says of next_obs.
+  // V(s_{t+1}): the next row's, but at the truncation (t=1, env 0) and at the end what the critic
+  // says of next_obs.
   const auto next = Values(*agent, rollout.next_obs);
   const auto values = Floats(rollout.values);
-  std::vector<float> next_values(kSteps * kEnvs), advantages(kSteps * kEnvs), returns(kSteps * kEnvs);
+  std::vector<float> next_values(kSteps * kEnvs), advantages(kSteps * kEnvs),
+      returns(kSteps * kEnvs);
   for (size_t k = 0; k < next_values.size(); ++k) {
     next_values[k] = k == 2 || k >= 6 ? next[k] : values[k + 2];
   }
@@ -87,7 +89,8 @@ TEST(Ppo, BootstrapsWithTheValueOfTheObservationBeforeTheReset) {
   EXPECT_NEAR(metrics.at("train/explained_variance"), ExplainedVariance(values, returns), 1e-6);
 }
 
-// What next_obs holds matters where an episode was truncated and at the rollout's end, nowhere else.
+// What next_obs holds matters where an episode was truncated and at the rollout's end, nowhere
+// else.
 TEST(Ppo, LooksAtNextObservationsOnlyWhereTheyCount) {
   const auto result = [](int64_t t, int64_t i, float value) {
     auto agent = Make(Raw());
@@ -115,11 +118,13 @@ TEST(Ppo, FirstMinibatchStartsFromThePolicyThatActed) {
   Rng rng(1);
   auto agent = MakePpo(options, 2, 1, rng, TestDevice());
   std::vector<double> kl;
-  Runner runner(env, *agent, {.total_timesteps = 8 * 10 * 3},
-                {.on_iteration = [&](int64_t, const Metrics& m) { kl.push_back(m.at("train/approx_kl")); }});
+  Runner runner(
+      env, *agent, {.total_timesteps = 8 * 10 * 3},
+      {.on_iteration = [&](int64_t, const Metrics& m) { kl.push_back(m.at("train/approx_kl")); }});
   runner.Run();
   ASSERT_EQ(kl.size(), 3u);
-  // The first rollout was acted on without statistics: nearly equal. After that exactly, but for float32.
+  // The first rollout was acted on without statistics: nearly equal. After that exactly, but for
+  // float32.
   EXPECT_NEAR(kl[0], 0.0, 1e-2);
   EXPECT_NEAR(kl[1], 0.0, 1e-9 * ToleranceScale());
   EXPECT_NEAR(kl[2], 0.0, 1e-9 * ToleranceScale());
@@ -155,7 +160,8 @@ TEST(Ppo, TargetKlStopsBeforeTheStep) {
   StateDict before, after;
   agent->SaveState(before);
   Rng rng(1);
-  const Metrics metrics = agent->Update(MakeRollout(*agent), 0.0, rng);  // log-probs are made up: far from the policy
+  const Metrics metrics =
+      agent->Update(MakeRollout(*agent), 0.0, rng);  // log-probs are made up: far from the policy
   agent->SaveState(after);
   EXPECT_EQ(metrics.at("train/epochs"), 1);
   EXPECT_EQ(before.at("network.critic.0.weight").bytes, after.at("network.critic.0.weight").bytes);
@@ -183,13 +189,34 @@ TEST(Ppo, OptionsThatDoNotFitAreUserErrors) {
   EXPECT_THROW(MakePpo({}, 0, 1, rng, torch::kCPU), UserError);
 }
 
+TEST(Ppo, ResultsDoNotDependOnTheNumberOfTorchThreads) {
+  const auto train = [](int threads) {
+    const int before = at::get_num_threads();
+    at::set_num_threads(threads);
+    PpoOptions options;
+    options.batch_size = 512;
+    PointEnv env({.num_envs = 64});
+    Rng rng(1);
+    auto agent = MakePpo(options, 2, 1, rng, torch::kCPU);
+    Runner(env, *agent, {.total_timesteps = 2 * 640}, {}).Run();
+    EXPECT_EQ(at::get_num_threads(), threads);  // and the setting is left alone
+    at::set_num_threads(before);
+    StateDict state;
+    agent->SaveState(state);
+    return state;
+  };
+  const StateDict one = train(1), two = train(2);
+  for (const auto& [name, blob] : one) EXPECT_EQ(two.at(name).bytes, blob.bytes) << name;
+}
+
 // Two rollouts on the point; the state and the metrics that come out.
 std::pair<StateDict, Metrics> Train(const PpoOptions& options) {
   PointEnv env({.num_envs = 6, .max_episode_steps = 8});
   Rng rng(1);
   auto agent = MakePpo(options, 2, 1, rng, TestDevice());
   Metrics last;
-  Runner runner(env, *agent, {.total_timesteps = 6 * 8 * 3, .num_steps = options.num_steps, .seed = 3},
+  Runner runner(env, *agent,
+                {.total_timesteps = 6 * 8 * 3, .num_steps = options.num_steps, .seed = 3},
                 {.on_iteration = [&](int64_t, const Metrics& metrics) { last = metrics; }});
   runner.Run();
   StateDict state;

@@ -32,7 +32,8 @@ struct Outcome {
 };
 
 // Trains until `stop` (0 = the end), starting from `from` when that is given.
-Outcome Train(const PointEnvOptions& env_options, int64_t stop, const StateDict* from, int64_t num_steps = 0) {
+Outcome Train(const PointEnvOptions& env_options, int64_t stop, const StateDict* from,
+              int64_t num_steps = 0) {
   PointEnv env(env_options);
   auto agent = MakePointAgent();
   Outcome run;
@@ -62,24 +63,28 @@ TEST_P(RunnerResume, StoppedAndContinuedEqualsStraight) {
   EXPECT_LT(first.metrics.size(), straight.metrics.size());
   EXPECT_EQ(joined, straight.metrics);
   ASSERT_EQ(second.state.size(), straight.state.size());
-  for (const auto& [name, blob] : straight.state) EXPECT_EQ(second.state.at(name).bytes, blob.bytes) << name;
+  for (const auto& [name, blob] : straight.state)
+    EXPECT_EQ(second.state.at(name).bytes, blob.bytes) << name;
 }
 
 // Rollouts of a whole episode, and of 7 steps, which cut episodes.
-INSTANTIATE_TEST_SUITE_P(Rewards, RunnerResume, ::testing::Combine(::testing::Bool(), ::testing::Values(0, 7)));
+INSTANTIATE_TEST_SUITE_P(Rewards, RunnerResume,
+                         ::testing::Combine(::testing::Bool(), ::testing::Values(0, 7)));
 
 TEST(Runner, CountsWholeRolloutsAndReportsTheNames) {
   const Outcome run = Train({.num_envs = 8, .deferred = true}, 0, nullptr, 7);
   EXPECT_EQ(run.steps.front(), 56);
   EXPECT_EQ(run.steps.back(), 9 * 56);  // the first multiple that is not below 480
-  for (const char* name : {"rollout/ep_rew_mean", "rollout/ep_true_rew_mean", "rollout/ep_len_mean", "rollout/success_rate",
-                           "train/approx_kl", "train/explained_variance", "reward/scale"}) {
+  for (const char* name :
+       {"rollout/ep_rew_mean", "rollout/ep_true_rew_mean", "rollout/ep_len_mean",
+        "rollout/success_rate", "train/approx_kl", "train/explained_variance", "reward/scale"}) {
     EXPECT_TRUE(run.metrics.back().contains(name)) << name;
   }
   // No episode has ended after 7 of 10 steps.
   EXPECT_FALSE(run.metrics.front().contains("rollout/ep_rew_mean"));
   EXPECT_EQ(run.metrics.back().at("rollout/ep_len_mean"), 10);
-  EXPECT_NE(run.metrics.back().at("rollout/ep_rew_mean"), run.metrics.back().at("rollout/ep_true_rew_mean"));
+  EXPECT_NE(run.metrics.back().at("rollout/ep_rew_mean"),
+            run.metrics.back().at("rollout/ep_true_rew_mean"));
 }
 
 TEST(Runner, TimesAreReported) {
@@ -89,7 +94,8 @@ TEST(Runner, TimesAreReported) {
   Runner runner(env, *agent, {.total_timesteps = 80},
                 {.on_iteration = [&](int64_t, const Metrics& metrics) { last = metrics; }});
   runner.Run();
-  for (const char* name : {"time/fps", "time/policy", "time/update"}) EXPECT_GT(last.at(name), 0) << name;
+  for (const char* name : {"time/fps", "time/policy", "time/update"})
+    EXPECT_GT(last.at(name), 0) << name;
   EXPECT_TRUE(last.contains("time/env"));
 }
 
@@ -143,7 +149,8 @@ TEST(EpisodeStats, AWindowOfEndedEpisodes) {
   EXPECT_DOUBLE_EQ(metrics.at("rollout/ep_len_mean"), 2.5);
   EXPECT_DOUBLE_EQ(metrics.at("rollout/success_rate"), 0.5);
   // Two more push the first one out.
-  stats.AddStep(rewards, env_rewards, first, second, second);  // env 0: 2 steps, 2, 4; env 1: 1 step, 10, 20, success
+  stats.AddStep(rewards, env_rewards, first, second,
+                second);  // env 0: 2 steps, 2, 4; env 1: 1 step, 10, 20, success
   stats.Report(metrics);
   EXPECT_DOUBLE_EQ(metrics.at("rollout/ep_rew_mean"), 42.0 / 3);
   EXPECT_DOUBLE_EQ(metrics.at("rollout/success_rate"), 1.0 / 3);
