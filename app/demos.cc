@@ -109,7 +109,7 @@ void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos, const st
       }
     }
   }
-  WriteManifest(folder, manifest);
+  WriteManifest(folder / "manifest.json", manifest);
   LogInfo("filmed {} clips of {} at {} px into {}", done, spec.name, demos.frame_size, folder.string());
 }
 
