@@ -30,9 +30,11 @@ void AreaRow(double o, double scale, int64_t length, float* row) {
   }
 }
 
-// Filter of radius `radius` (in units of the coarser grid), cut at the ends of the line and normalised.
+// Filter of radius `radius` (in units of the coarser grid), cut at the ends of the line and
+// normalised.
 template <typename Filter>
-void AntialiasedRow(double o, double scale, int64_t length, double radius, Filter filter, float* row) {
+void AntialiasedRow(double o, double scale, int64_t length, double radius, Filter filter,
+                    float* row) {
   const double stretch = std::max(scale, 1.0);
   const double center = (o + 0.5) * scale;
   const auto from = std::max<int64_t>(0, static_cast<int64_t>(center - radius * stretch + 0.5));
@@ -78,20 +80,22 @@ struct Taps {
   }
 };
 
-// line[i] += weight * source[i]: the inner loop of shrinking, so worth the compiler's vectors (-O2 alone does not use them).
-__attribute__((optimize("O3"))) void AddRow(float* __restrict line, const uint8_t* __restrict source,
-                                            float weight, int64_t n) {
+// line[i] += weight * source[i]: the inner loop of shrinking, so worth the compiler's vectors (-O2
+// alone does not use them).
+__attribute__((optimize("O3"))) void AddRow(float* __restrict line,
+                                            const uint8_t* __restrict source, float weight,
+                                            int64_t n) {
   for (int64_t i = 0; i < n; ++i) line[i] += weight * static_cast<float>(source[i]);
 }
 
-void ResizeOne(const uint8_t* in, int64_t in_width, uint8_t* out, int64_t out_width, const Taps& rows,
-               const Taps& columns, std::vector<float>& line) {
+void ResizeOne(const uint8_t* in, int64_t in_width, uint8_t* out, int64_t out_width,
+               const Taps& rows, const Taps& columns, std::vector<float>& line) {
   const auto height = static_cast<int64_t>(rows.first.size());
   for (int64_t y = 0; y < height; ++y) {
     std::fill(line.begin(), line.end(), 0.0f);
     for (int64_t k = 0; k < rows.count[y]; ++k) {
-      AddRow(line.data(), in + (rows.first[y] + k) * in_width * 3, rows.weights[y * rows.stride + k],
-             in_width * 3);
+      AddRow(line.data(), in + (rows.first[y] + k) * in_width * 3,
+             rows.weights[y * rows.stride + k], in_width * 3);
     }
     for (int64_t x = 0; x < out_width; ++x) {
       const float* source = line.data() + columns.first[x] * 3;
@@ -126,14 +130,18 @@ torch::Tensor ResizeWeights(int64_t input, int64_t output, const std::string& mo
     } else if (mode == "area" || mode == "bilinear") {
       AntialiasedRow(at, scale, length, 1.0, Triangle, row);
     } else if (mode == "bicubic") {
-      AntialiasedRow(at, scale, length, 2.0, [](double x) { return Cubic(x, -0.5); }, row);
+      AntialiasedRow(
+          at, scale, length, 2.0, [](double x) { return Cubic(x, -0.5); }, row);
     } else if (mode == "bilinear_point") {
       PointRow(at, scale, length, 1, Triangle, row);
     } else if (mode == "bicubic_point") {
-      PointRow(at, scale, length, 2, [](double x) { return Cubic(x, -0.75); }, row);
+      PointRow(
+          at, scale, length, 2, [](double x) { return Cubic(x, -0.75); }, row);
     } else {
-      ThrowUser("unknown resize mode '{}' (known: area, bilinear, bicubic, bilinear_point, bicubic_point)",
-                mode);
+      ThrowUser(
+          "unknown resize mode '{}' (known: area, bilinear, bicubic, bilinear_point, "
+          "bicubic_point)",
+          mode);
     }
   }
   return matrix;
@@ -152,9 +160,10 @@ torch::Tensor ResizeFrames(const torch::Tensor& frames, int64_t height, int64_t 
   const auto column_weights = ResizeWeights(in_width, width, mode);
   const torch::NoGradGuard no_grad;
   if (!frames.is_cpu()) {
-    const auto lines = torch::matmul(row_weights.to(frames.device()),
-                                     frames.reshape({batch, in_height, in_width * 3}).to(torch::kFloat))
-                           .view({batch, height, in_width, 3});
+    const auto lines =
+        torch::matmul(row_weights.to(frames.device()),
+                      frames.reshape({batch, in_height, in_width * 3}).to(torch::kFloat))
+            .view({batch, height, in_width, 3});
     const auto pixels = torch::matmul(column_weights.to(frames.device()), lines);  // [B,h,w,3]
     return pixels.round_().clamp_(0, 255).to(torch::kUInt8);
   }

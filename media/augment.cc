@@ -11,14 +11,17 @@ namespace v2r {
 namespace {
 
 void RequireOrder(const char* name, double low, double high) {
-  if (low > high) ThrowUser("augment.{}_min = {} is larger than augment.{}_max = {}", name, low, name, high);
+  if (low > high)
+    ThrowUser("augment.{}_min = {} is larger than augment.{}_max = {}", name, low, name, high);
 }
 
 void AddNoise(float* x, const float* noise, float deviation, int64_t n) {
   for (int64_t i = 0; i < n; ++i) x[i] = std::clamp(x[i] + deviation * noise[i], 0.0f, 1.0f);
 }
 
-double Factor(Rng& rng, double strength) { return rng.Uniform(std::max(0.0, 1 - strength), 1 + strength); }
+double Factor(Rng& rng, double strength) {
+  return rng.Uniform(std::max(0.0, 1 - strength), 1 + strength);
+}
 
 }  // namespace
 
@@ -53,8 +56,8 @@ Augmenter::Augmenter(const AugmentOptions& options, int64_t size) : options_(opt
   RequireOrder("erase_ratio", options.erase_ratio_min, options.erase_ratio_max);
 }
 
-// Every number is drawn whether it is used or not, so that one key does not change the draws of another; the two boxes, which take a
-// varying number of tries, have streams of their own.
+// Every number is drawn whether it is used or not, so that one key does not change the draws of
+// another; the two boxes, which take a varying number of tries, have streams of their own.
 AugmentDraw Augmenter::Draw(Rng& rng, int64_t height, int64_t width) const {
   const AugmentOptions& o = options_;
   Rng box_rng = Rng(rng.NextU64());
@@ -64,8 +67,8 @@ AugmentDraw Augmenter::Draw(Rng& rng, int64_t height, int64_t width) const {
   d.down = static_cast<int64_t>(rng.Below(reach)) - o.shift;
   d.right = static_cast<int64_t>(rng.Below(reach)) - o.shift;
   if (o.crop) {
-    d.crop = RandomCropBox(crop_rng, height, width, o.crop_scale_min, o.crop_scale_max, o.crop_ratio_min,
-                           o.crop_ratio_max);
+    d.crop = RandomCropBox(crop_rng, height, width, o.crop_scale_min, o.crop_scale_max,
+                           o.crop_ratio_min, o.crop_ratio_max);
   }
   d.flip = rng.Bernoulli(o.flip_p);
   d.affine = rng.Bernoulli(o.affine_p);
@@ -74,8 +77,10 @@ AugmentDraw Augmenter::Draw(Rng& rng, int64_t height, int64_t width) const {
   d.map.down = rng.Uniform(-1, 1) * o.affine_translate * static_cast<double>(height);
   d.map.scale = rng.Uniform(o.affine_scale_min, o.affine_scale_max);
   d.jitter = rng.Bernoulli(o.jitter_p);
-  d.factors = {static_cast<float>(Factor(rng, o.brightness)), static_cast<float>(Factor(rng, o.contrast)),
-               static_cast<float>(Factor(rng, o.saturation)), static_cast<float>(rng.Uniform(-o.hue, o.hue))};
+  d.factors = {static_cast<float>(Factor(rng, o.brightness)),
+               static_cast<float>(Factor(rng, o.contrast)),
+               static_cast<float>(Factor(rng, o.saturation)),
+               static_cast<float>(rng.Uniform(-o.hue, o.hue))};
   rng.Shuffle(d.order);
   d.grayscale = rng.Bernoulli(o.grayscale_p);
   const bool blur = rng.Bernoulli(o.blur_p);
@@ -83,8 +88,9 @@ AugmentDraw Augmenter::Draw(Rng& rng, int64_t height, int64_t width) const {
   d.sigma = blur ? sigma : 0;
   d.solarize = rng.Bernoulli(o.solarize_p);
   if (rng.Bernoulli(o.erase_p)) {
-    d.erase = RandomEraseBox(erase_rng, size_ > 0 ? size_ : height, size_ > 0 ? size_ : width, o.erase_scale_min,
-                             o.erase_scale_max, o.erase_ratio_min, o.erase_ratio_max);
+    d.erase =
+        RandomEraseBox(erase_rng, size_ > 0 ? size_ : height, size_ > 0 ? size_ : width,
+                       o.erase_scale_min, o.erase_scale_max, o.erase_ratio_min, o.erase_ratio_max);
   }
   return d;
 }
@@ -110,11 +116,13 @@ void Augmenter::Jitter(const Picture& x, const AugmentDraw& draw) const {
   }
 }
 
-torch::Tensor Augmenter::Apply(const torch::Tensor& input, std::span<const AugmentDraw> draws) const {
+torch::Tensor Augmenter::Apply(const torch::Tensor& input,
+                               std::span<const AugmentDraw> draws) const {
   const auto x = input.contiguous();
   V2R_CHECK_EQ(x.size(0), static_cast<int64_t>(draws.size()));
   const int64_t height = size_ > 0 ? size_ : x.size(2), width = size_ > 0 ? size_ : x.size(3);
-  const int64_t radius = options_.blur_radius > 0 ? options_.blur_radius : std::max<int64_t>(1, height / 20);
+  const int64_t radius =
+      options_.blur_radius > 0 ? options_.blur_radius : std::max<int64_t>(1, height / 20);
   const std::string crop_mode = options_.crop_interpolation + (options_.antialias ? "" : "_point");
   auto result = torch::empty({x.size(0), 3, height, width}, torch::kFloat);
   std::vector<float> moved_floats, turned_floats;
@@ -130,16 +138,18 @@ torch::Tensor Augmenter::Apply(const torch::Tensor& input, std::span<const Augme
     }
     const bool crop = draw.crop.height > 0;
     if (crop || height != from.height || width != from.width) {
-      ResizedCrop(from, crop ? draw.crop : CropBox{0, 0, from.height, from.width}, crop ? crop_mode : "area", picture);
-      for (int64_t i = 0; i < picture.floats(); ++i) picture.data[i] = std::clamp(picture.data[i], 0.0f, 1.0f);
+      ResizedCrop(from, crop ? draw.crop : CropBox{0, 0, from.height, from.width},
+                  crop ? crop_mode : "area", picture);
+      for (int64_t i = 0; i < picture.floats(); ++i)
+        picture.data[i] = std::clamp(picture.data[i], 0.0f, 1.0f);
     } else {
       std::copy_n(from.data, from.floats(), picture.data);
     }
     if (draw.flip) FlipHorizontal(picture);
     if (draw.affine) {
       turned_floats.assign(picture.data, picture.data + picture.floats());
-      Affine({turned_floats.data(), height, width}, draw.map, "bilinear", static_cast<float>(options_.affine_fill),
-             picture);
+      Affine({turned_floats.data(), height, width}, draw.map, "bilinear",
+             static_cast<float>(options_.affine_fill), picture);
     }
     if (draw.jitter) Jitter(picture, draw);
     if (draw.grayscale) Grayscale(picture);
@@ -151,7 +161,8 @@ torch::Tensor Augmenter::Apply(const torch::Tensor& input, std::span<const Augme
 }
 
 torch::Tensor Augmenter::operator()(const torch::Tensor& x, Rng& rng, int64_t group) const {
-  V2R_CHECK(x.dim() == 4 && group >= 1 && x.size(0) % group == 0, "{} pictures in groups of {}", x.size(0), group);
+  V2R_CHECK(x.dim() == 4 && group >= 1 && x.size(0) % group == 0, "{} pictures in groups of {}",
+            x.size(0), group);
   std::vector<AugmentDraw> draws;
   draws.reserve(static_cast<size_t>(x.size(0)));
   for (int64_t g = 0; g < x.size(0) / group; ++g) {
@@ -161,7 +172,8 @@ torch::Tensor Augmenter::operator()(const torch::Tensor& x, Rng& rng, int64_t gr
   auto result = Apply(x, draws);
   if (options_.noise_std > 0) {
     const auto noise = torch::randn(result.sizes(), MakeGenerator(rng), torch::kFloat);
-    AddNoise(result.data_ptr<float>(), noise.data_ptr<float>(), static_cast<float>(options_.noise_std), result.numel());
+    AddNoise(result.data_ptr<float>(), noise.data_ptr<float>(),
+             static_cast<float>(options_.noise_std), result.numel());
   }
   return result;
 }

@@ -1,7 +1,9 @@
-// Random augmentation of a batch of pictures. Which operations: media/ops_color.h, media/ops_geometry.h.
+// Random augmentation of a batch of pictures. Which operations: media/ops_color.h,
+// media/ops_geometry.h.
 //
-// Two sets. "simclr" (Chen et al. 2020, appendix A, strength 1) teaches invariance to position, size and colour: right for recognising
-// things, wrong for a reward that is a distance. "position" keeps where things are: shift by two pixels, light colours, blur and noise.
+// Two sets. "simclr" (Chen et al. 2020, appendix A, strength 1) teaches invariance to position,
+// size and colour: right for recognising things, wrong for a reward that is a distance. "position"
+// keeps where things are: shift by two pixels, light colours, blur and noise.
 #pragma once
 
 #include <torch/torch.h>
@@ -19,7 +21,8 @@
 
 namespace v2r {
 
-// The defaults are the preset "position". In a config, `preset` sets all other keys, which then are changed one by one.
+// The defaults are the preset "position". In a config, `preset` sets all other keys, which then are
+// changed one by one.
 struct AugmentOptions {
   std::string preset = "position";
   int64_t shift = 2;
@@ -64,7 +67,8 @@ struct AugmentOptions {
     v("crop_scale_max", crop_scale_max, "largest share of the area", InRange(0.001, 1));
     v("crop_ratio_min", crop_ratio_min, "smallest width/height of the crop", InRange(0.05, 20));
     v("crop_ratio_max", crop_ratio_max, "largest width/height of the crop", InRange(0.05, 20));
-    v("crop_interpolation", crop_interpolation, "how a crop is resized", OneOf({"bilinear", "bicubic"}));
+    v("crop_interpolation", crop_interpolation, "how a crop is resized",
+      OneOf({"bilinear", "bicubic"}));
     v("antialias", antialias, "average over all pixels when a crop is shrunk");
     v("flip_p", flip_p, "probability of a left-right flip", InRange(0, 1));
     v("affine_p", affine_p, "probability of rotation, shift and scaling", InRange(0, 1));
@@ -85,7 +89,8 @@ struct AugmentOptions {
     v("blur_sigma_min", blur_sigma_min, "smallest deviation in pixels", InRange(0.01, 100));
     v("blur_sigma_max", blur_sigma_max, "largest deviation in pixels", InRange(0.01, 100));
     v("blur_radius", blur_radius, "taps either side, 0 = a twentieth of the height", AtLeast(0));
-    v("blur_form", blur_form, "gaussian (torchvision), simclr (zeros beyond the border), pillow (boxes)",
+    v("blur_form", blur_form,
+      "gaussian (torchvision), simclr (zeros beyond the border), pillow (boxes)",
       OneOf({"gaussian", "simclr", "pillow"}));
     v("solarize_p", solarize_p, "probability of inverting bright pixels", InRange(0, 1));
     v("solarize_threshold", solarize_threshold, "from this value on", InRange(0, 1));
@@ -117,18 +122,20 @@ struct AugmentDraw {
 
 class Augmenter {
  public:
-  // size: side of the square pictures that come out, 0 = as they go in (resized by area when there is no crop).
-  // UserError: a minimum above its maximum.
+  // size: side of the square pictures that come out, 0 = as they go in (resized by area when there
+  // is no crop). UserError: a minimum above its maximum.
   explicit Augmenter(const AugmentOptions& options, int64_t size = 0);
 
-  // x float32 [B,3,H,W] in [0,1], CPU -> float32 [B,3,h,w] in [0,1], new. `group` consecutive pictures share one draw (the frames of a
-  // window or a stack, as in XIRL and VIP; B must be a multiple); noise is each pixel's own. Runs on the calling thread alone, picture by
-  // picture, and draws from `rng` alone: the bits do not depend on the number of threads. Thread-safe.
+  // x float32 [B,3,H,W] in [0,1], CPU -> float32 [B,3,h,w] in [0,1], new. `group` consecutive
+  // pictures share one draw (the frames of a window or a stack, as in XIRL and VIP; B must be a
+  // multiple); noise is each pixel's own. Runs on the calling thread alone, picture by picture, and
+  // draws from `rng` alone: the bits do not depend on the number of threads. Thread-safe.
   torch::Tensor operator()(const torch::Tensor& x, Rng& rng, int64_t group = 1) const;
 
   // The two halves of it.
   AugmentDraw Draw(Rng& rng, int64_t height, int64_t width) const;
-  torch::Tensor Apply(const torch::Tensor& x, std::span<const AugmentDraw> draws) const;  // all but the noise
+  torch::Tensor Apply(const torch::Tensor& x,
+                      std::span<const AugmentDraw> draws) const;  // all but the noise
   const AugmentOptions& options() const { return options_; }
 
  private:

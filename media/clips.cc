@@ -42,7 +42,9 @@ bool HasExtension(const fs::path& path, const std::vector<std::string>& known) {
 bool IsVideo(const fs::path& path) {
   return HasExtension(path, {".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg"});
 }
-bool IsPicture(const fs::path& path) { return HasExtension(path, {".png", ".jpg", ".jpeg", ".bmp"}); }
+bool IsPicture(const fs::path& path) {
+  return HasExtension(path, {".png", ".jpg", ".jpeg", ".bmp"});
+}
 
 // Runs of digits compare by value, everything else by byte.
 bool NaturalLess(const std::string& a, const std::string& b) {
@@ -55,7 +57,8 @@ bool NaturalLess(const std::string& a, const std::string& b) {
       while (from_b < b.size() && b[from_b] == '0') ++from_b;
       for (i = from_a; i < a.size() && digit(a[i]);) ++i;
       for (j = from_b; j < b.size() && digit(b[j]);) ++j;
-      const std::string number_a = a.substr(from_a, i - from_a), number_b = b.substr(from_b, j - from_b);
+      const std::string number_a = a.substr(from_a, i - from_a),
+                        number_b = b.substr(from_b, j - from_b);
       if (number_a.size() != number_b.size()) return number_a.size() < number_b.size();
       if (number_a != number_b) return number_a < number_b;
     } else {
@@ -71,7 +74,8 @@ std::string LabelOf(const fs::path& relative) {
   const auto& labels = ClipLabels();
   std::string label = "good";
   for (const auto& part : relative) {
-    if (std::find(labels.begin(), labels.end(), part.string()) != labels.end()) label = part.string();
+    if (std::find(labels.begin(), labels.end(), part.string()) != labels.end())
+      label = part.string();
   }
   return label;
 }
@@ -85,8 +89,9 @@ std::vector<fs::path> Entries(const fs::path& folder) {
     if (!it->path().filename().string().starts_with('.')) entries.push_back(it->path());
   }
   if (error) ThrowUser("{}: the folder cannot be read: {}", folder.string(), error.message());
-  std::sort(entries.begin(), entries.end(),
-            [](const fs::path& a, const fs::path& b) { return NaturalLess(a.string(), b.string()); });
+  std::sort(entries.begin(), entries.end(), [](const fs::path& a, const fs::path& b) {
+    return NaturalLess(a.string(), b.string());
+  });
   return entries;
 }
 
@@ -163,7 +168,8 @@ std::vector<Source> FindSources(const fs::path& path, std::vector<std::string>& 
 // Gathers the kept frames of one clip, already small.
 class FrameStore {
  public:
-  FrameStore(const DataOptions& options, double bytes_left) : options_(options), bytes_left_(bytes_left) {}
+  FrameStore(const DataOptions& options, double bytes_left)
+      : options_(options), bytes_left_(bytes_left) {}
 
   // False once max_frames are there.
   bool Full() const { return options_.max_frames > 0 && kept_ >= options_.max_frames; }
@@ -172,7 +178,9 @@ class FrameStore {
   void Add(const Image& image) {
     const auto frame_bytes = static_cast<double>(options_.frame_size * options_.frame_size * 3);
     if (frame_bytes * static_cast<double>(kept_ + 1) > bytes_left_) throw MemorySpent();
-    if (!waiting_.empty() && (waiting_[0].height != image.height || waiting_[0].width != image.width)) Flush();
+    if (!waiting_.empty() &&
+        (waiting_[0].height != image.height || waiting_[0].width != image.width))
+      Flush();
     waiting_.push_back(image);
     ++kept_;
     if (waiting_.size() == 16) Flush();
@@ -186,7 +194,8 @@ class FrameStore {
   void Flush() {
     if (waiting_.empty()) return;
     const int64_t height = waiting_[0].height, width = waiting_[0].width;
-    auto raw = torch::empty({static_cast<int64_t>(waiting_.size()), height, width, 3}, torch::kUInt8);
+    auto raw =
+        torch::empty({static_cast<int64_t>(waiting_.size()), height, width, 3}, torch::kUInt8);
     auto* to = raw.data_ptr<uint8_t>();
     for (const Image& image : waiting_) {
       std::memcpy(to, image.pixels.data(), image.pixels.size());
@@ -211,7 +220,8 @@ void DecodeVideo(const Source& source, FrameStore& store, double& fps) {
   while (!store.Full()) {
     if (!(store.Wanted(index) ? reader.Next(image) : reader.Skip())) {
       if (index < source.stated_frames) {
-        ThrowUser("{}: has {} frames, manifest.json says {}", source.path.string(), index, source.stated_frames);
+        ThrowUser("{}: has {} frames, manifest.json says {}", source.path.string(), index,
+                  source.stated_frames);
       }
       return;
     }
@@ -223,7 +233,8 @@ void DecodeVideo(const Source& source, FrameStore& store, double& fps) {
 void DecodePictures(const Source& source, FrameStore& store) {
   const auto count = static_cast<int64_t>(source.pictures.size());
   if (count < source.stated_frames) {
-    ThrowUser("{}: has {} pictures, manifest.json says {}", source.path.string(), count, source.stated_frames);
+    ThrowUser("{}: has {} pictures, manifest.json says {}", source.path.string(), count,
+              source.stated_frames);
   }
   for (int64_t index = 0; index < count && !store.Full(); ++index) {
     if (!store.Wanted(index)) continue;
@@ -273,8 +284,10 @@ ClipSet LoadClips(const DataOptions& options) {
   ClipSet set;
   const auto sources = FindSources(options.path, set.skipped);
   if (sources.empty() && set.skipped.empty()) {
-    ThrowUser("{}: holds no video (mp4 avi mkv webm mov m4v mpg mpeg) and no folder of pictures (png jpg bmp)",
-              options.path);
+    ThrowUser(
+        "{}: holds no video (mp4 avi mkv webm mov m4v mpg mpeg) and no folder of pictures (png jpg "
+        "bmp)",
+        options.path);
   }
   const double allowed = options.max_gib > 0 ? options.max_gib * 1024 * 1024 * 1024 : 1e300;
   double used = 0;
@@ -289,12 +302,15 @@ ClipSet LoadClips(const DataOptions& options) {
       used += static_cast<double>(set.clips.back().frames.nbytes());
       ++taken[source.label];
     } catch (const MemorySpent&) {
-      ThrowUser("{}: the frames need more than data.max_gib = {} GiB ({} of {} clips fit): raise it, or lower "
-                "data.frame_size, raise data.stride, set data.max_frames or data.max_clips",
-                options.path, options.max_gib, i, sources.size());
+      ThrowUser(
+          "{}: the frames need more than data.max_gib = {} GiB ({} of {} clips fit): raise it, or "
+          "lower "
+          "data.frame_size, raise data.stride, set data.max_frames or data.max_clips",
+          options.path, options.max_gib, i, sources.size());
     } catch (const UserError& e) {
       std::string reason = e.what();
-      if (const std::string path = source.path.string() + ": "; reason.starts_with(path)) reason.erase(0, path.size());
+      if (const std::string path = source.path.string() + ": "; reason.starts_with(path))
+        reason.erase(0, path.size());
       set.skipped.push_back(source.name + ": " + reason);
       LogWarn("skipped clip {}", set.skipped.back());
     }

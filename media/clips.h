@@ -12,10 +12,11 @@
 namespace v2r {
 
 struct Clip {
-  std::string name;        // path relative to the data set's folder
-  std::string label;       // "good", "near_miss", "random" (from the manifest or the sub-folder's name), or "good"
-  torch::Tensor frames;    // uint8 [T,H,W,3] RGB, CPU
-  double fps = 0;          // of the frames kept (the film's own / stride), 0 = unknown
+  std::string name;   // path relative to the data set's folder
+  std::string label;  // "good", "near_miss", "random" (from the manifest or the sub-folder's name),
+                      // or "good"
+  torch::Tensor frames;  // uint8 [T,H,W,3] RGB, CPU
+  double fps = 0;        // of the frames kept (the film's own / stride), 0 = unknown
 };
 
 struct DataOptions {

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <fstream>
@@ -45,11 +46,62 @@ class Peek {
 };
 
 std::string CutOff(std::string_view part, uint64_t end, uint64_t size) {
-  return fmt::format("the file is cut off: its {} should reach byte {}, the file has {}", part, end, size);
+  return fmt::format("the file is cut off: its {} should reach byte {}, the file has {}", part, end,
+                     size);
 }
 
-// Top-level boxes: 32-bit size (1: a 64-bit size follows, 0: to the end of the file) and four letters.
-std::string InspectMp4(Peek& file) {
+// The body of the first box of that name (four letters) in a row of boxes, after `skip` others of
+// it;
+// "" when there is none.
+std::string_view FindBox(std::string_view boxes, std::string_view name, int skip = 0) {
+  while (boxes.size() >= 8) {
+    const uint64_t length = BigEndian(boxes.substr(0, 4));
+    if (length < 8 || length > boxes.size()) return {};
+    if (boxes.substr(4, 4) == name && skip-- == 0) return boxes.substr(8, length - 8);
+    boxes.remove_prefix(length);
+  }
+  return {};
+}
+
+// Timescale (units a second) and duration of an mvhd or mdhd box.
+struct Mp4Clock {
+  double scale = 0, duration = 0;
+  explicit Mp4Clock(std::string_view box) {
+    const bool wide = !box.empty() && box[0] == 1;  // version 1: 64-bit times
+    const size_t at = wide ? 20 : 12, size = wide ? 8 : 4;
+    if (box.size() < at + 4 + size) return;
+    scale = static_cast<double>(BigEndian(box.substr(at, 4)));
+    duration = static_cast<double>(BigEndian(box.substr(at + 4, size)));
+  }
+};
+
+// What part of the video track its edit list shows (ISO 14496-12, 8.6.6).
+double ShownShare(std::string_view moov) {
+  const Mp4Clock movie(FindBox(moov, "mvhd"));
+  for (int i = 0; i < 64; ++i) {
+    const auto track = FindBox(moov, "trak", i);
+    if (track.empty()) break;
+    const auto media = FindBox(track, "mdia");
+    const auto handler = FindBox(media, "hdlr");
+    if (handler.size() < 12 || handler.substr(8, 4) != "vide") continue;
+    const Mp4Clock clock(FindBox(media, "mdhd"));
+    const auto list = FindBox(FindBox(track, "edts"), "elst");
+    if (list.size() < 8 || movie.scale <= 0 || clock.scale <= 0 || clock.duration <= 0) return 1;
+    const size_t time = list[0] == 1 ? 8 : 4, entry = 2 * time + 4;
+    double shown = 0;
+    for (size_t at = 8; at + entry <= list.size(); at += entry) {
+      // A media time of -1 is a pause before the film.
+      if (static_cast<uint8_t>(list[at + time]) == 0xFF) continue;
+      shown += static_cast<double>(BigEndian(list.substr(at, time)));
+    }
+    return shown > 0 ? std::min(1.0, shown / movie.scale * clock.scale / clock.duration) : 1;
+  }
+  return 1;
+}
+
+// Top-level boxes: 32-bit size (1: a 64-bit size follows, 0: to the end of the file) and four
+// letters.
+std::string InspectMp4(Peek& file, double& shown_share) {
   bool has_index = false;
   uint64_t at = 0;
   while (at + 8 <= file.size()) {
@@ -61,19 +113,25 @@ std::string InspectMp4(Peek& file) {
     if (length == 1 && head.size() == 16) length = BigEndian(head.substr(8, 8));
     if (length < 8) break;
     if (at + length > file.size()) return CutOff("'" + name + "' box", at + length, file.size());
+    constexpr uint64_t kLargestIndex = 256 << 20;
+    if (name == "moov" && length < kLargestIndex) {
+      const std::string moov = file.At(at + 8, length - 8);
+      shown_share = ShownShare(moov);
+    }
     at += length;
   }
   return has_index ? "" : "the index ('moov' box) is missing: the recording was not finished";
 }
 
-// The idx1 chunk: 16 bytes an entry, "NNdc" or "NNdb" for a picture of stream NN, its length in the last four. Counts the pictures of the
-// first stream that has any.
+// The idx1 chunk: 16 bytes an entry, "NNdc" or "NNdb" for a picture of stream NN, its length in the
+// last four. Counts the pictures of the first stream that has any.
 int64_t CountAviPictures(Peek& file, uint64_t riff_end) {
   uint64_t at = 12;
   while (at + 8 <= riff_end) {
     const std::string head = file.At(at, 8);
     if (head.size() < 8) return 0;
     const uint64_t length = LittleEndian32(head.substr(4));
+    if (at + 8 + length > riff_end) return 0;
     if (head.starts_with("idx1")) {
       const std::string index = file.At(at + 8, length);
       std::string stream;
@@ -82,7 +140,8 @@ int64_t CountAviPictures(Peek& file, uint64_t riff_end) {
         const std::string_view kind = std::string_view(index).substr(i + 2, 2);
         if (kind != "dc" && kind != "db") continue;
         if (stream.empty()) stream = index.substr(i, 2);
-        if (index.compare(i, 2, stream) == 0 && LittleEndian32(index.substr(i + 12, 4)) > 0) ++count;
+        if (index.compare(i, 2, stream) == 0 && LittleEndian32(index.substr(i + 12, 4)) > 0)
+          ++count;
       }
       return count;
     }
@@ -165,14 +224,16 @@ ContainerState InspectContainer(const std::filesystem::path& path) {
   if (head.size() < 12) return {};
   if (const std::string box = head.substr(4, 4);
       box == "ftyp" || box == "moov" || box == "mdat" || box == "free" || box == "wide") {
-    return {true, 0, InspectMp4(file)};
+    ContainerState state{true};
+    state.problem = InspectMp4(file, state.shown_share);
+    return state;
   }
   if (head.starts_with("RIFF") && head.substr(8, 4) == "AVI ") {
     ContainerState state{true};
     state.problem = InspectAvi(file, state.pictures);
     return state;
   }
-  if (BigEndian(head.substr(0, 4)) == 0x1A45DFA3) return {false, 0, InspectMatroska(file)};
+  if (BigEndian(head.substr(0, 4)) == 0x1A45DFA3) return {false, 0, 1, InspectMatroska(file)};
   return {};
 }
 

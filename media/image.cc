@@ -34,12 +34,14 @@ Image ReadImage(const std::filesystem::path& path) {
 
 std::string EncodePng(ImageView image) {
   SetUpOpenCv();
-  V2R_CHECK(image.data != nullptr && image.height > 0 && image.width > 0, "{}x{}", image.height, image.width);
+  V2R_CHECK(image.data != nullptr && image.height > 0 && image.width > 0, "{}x{}", image.height,
+            image.width);
   const cv::Mat rgb(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.data));
   cv::Mat bgr;
   cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
   std::vector<uint8_t> bytes;
-  V2R_CHECK(cv::imencode(".png", bgr, bytes), "PNG encoder refused {}x{}", image.height, image.width);
+  V2R_CHECK(cv::imencode(".png", bgr, bytes), "PNG encoder refused {}x{}", image.height,
+            image.width);
   return {bytes.begin(), bytes.end()};
 }
 

@@ -55,7 +55,8 @@ struct BatchQueue::Impl {
 
 BatchQueue::BatchQueue(Make make, const Rng& rng, int64_t first, int64_t ahead, int64_t threads)
     : impl_(std::make_unique<Impl>()), position_(first) {
-  V2R_CHECK(first >= 0 && ahead >= 1 && threads >= 1, "first batch {} ahead {} threads {}", first, ahead, threads);
+  V2R_CHECK(first >= 0 && ahead >= 1 && threads >= 1, "first batch {} ahead {} threads {}", first,
+            ahead, threads);
   impl_->make = std::move(make);
   impl_->rng = rng;
   impl_->ahead = ahead;
@@ -76,9 +77,12 @@ BatchQueue::~BatchQueue() {
 
 std::shared_ptr<void> BatchQueue::Next() {
   std::unique_lock lock(impl_->mutex);
-  // A failed batch ends the making, and batches are claimed in order: every earlier one still comes.
-  impl_->changed.wait(lock, [&] { return impl_->ready.contains(position_) || impl_->failed.contains(position_); });
-  if (const auto it = impl_->failed.find(position_); it != impl_->failed.end()) std::rethrow_exception(it->second);
+  // A failed batch ends the making, and batches are claimed in order: every earlier one still
+  // comes.
+  impl_->changed.wait(
+      lock, [&] { return impl_->ready.contains(position_) || impl_->failed.contains(position_); });
+  if (const auto it = impl_->failed.find(position_); it != impl_->failed.end())
+    std::rethrow_exception(it->second);
   auto batch = std::move(impl_->ready.extract(position_).mapped());
   impl_->fetched = ++position_;
   impl_->changed.notify_all();

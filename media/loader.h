@@ -29,17 +29,18 @@ class BatchQueue {
 };
 }  // namespace internal
 
-// Batch k is make(r) with r = rng.Fork("batch", k), in the order of k, whatever the timing: a run that goes on at batch k gets what an
-// uninterrupted one gets. `make` runs on `threads` (>= 1) other threads at once, without autograd, at most `ahead` (>= 1) batches before
-// they are fetched; what it reads must not change meanwhile. An exception of batch k comes out of the Next() that asks for k, and of all
-// later ones.
+// Batch k is make(r) with r = rng.Fork("batch", k), in the order of k, whatever the timing: a run
+// that goes on at batch k gets what an uninterrupted one gets. `make` runs on `threads` (>= 1)
+// other threads at once, without autograd, at most `ahead` (>= 1) batches before they are fetched;
+// what it reads must not change meanwhile. An exception of batch k comes out of the Next() that
+// asks for k, and of all later ones.
 template <typename Batch>
 class Loader {
  public:
-  Loader(std::function<Batch(Rng&)> make, const Rng& rng, int64_t first_batch = 0, int64_t ahead = 2,
-         int64_t threads = 1)
-      : queue_([make = std::move(make)](Rng& r) { return std::make_shared<Batch>(make(r)); }, rng, first_batch,
-               ahead, threads) {}
+  Loader(std::function<Batch(Rng&)> make, const Rng& rng, int64_t first_batch = 0,
+         int64_t ahead = 2, int64_t threads = 1)
+      : queue_([make = std::move(make)](Rng& r) { return std::make_shared<Batch>(make(r)); }, rng,
+               first_batch, ahead, threads) {}
   Batch Next() { return std::move(*std::static_pointer_cast<Batch>(queue_.Next())); }
   // The number of the batch that Next() returns: what a checkpoint keeps.
   int64_t position() const { return queue_.position(); }

@@ -14,7 +14,8 @@ using Json = nlohmann::ordered_json;
 
 // Takes `key` out of `object`; UserError when it is there with another type.
 template <typename T>
-bool Take(Json& object, const std::string& key, const std::string& where, const char* type, T& out) {
+bool Take(Json& object, const std::string& key, const std::string& where, const char* type,
+          T& out) {
   const auto it = object.find(key);
   if (it == object.end()) return false;
   if (it->is_null()) {
@@ -46,9 +47,11 @@ ManifestClip ReadClip(Json item, const std::string& where) {
   }
   Take(item, "fps", where, "a number", clip.fps);
   Take(item, "frames", where, "a whole number", clip.frames);
-  if (clip.fps < 0 || clip.frames < 0) ThrowUser("{} ({}): fps and frames cannot be negative", where, clip.file);
+  if (clip.fps < 0 || clip.frames < 0)
+    ThrowUser("{} ({}): fps and frames cannot be negative", where, clip.file);
   if (double value = 0; Take(item, "return", where, "a number", value)) clip.episode_return = value;
-  if (bool value = false; Take(item, "success", where, "true or false", value)) clip.success = value;
+  if (bool value = false; Take(item, "success", where, "true or false", value))
+    clip.success = value;
   clip.extra = item.dump();
   return clip;
 }

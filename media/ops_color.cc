@@ -22,7 +22,8 @@ double Mean(const float* x, int64_t n) {
   return sum / static_cast<double>(n);
 }
 
-// One channel of HSV -> RGB: it falls to v - chroma on a third of the circle, stays at v on another, and is linear between.
+// One channel of HSV -> RGB: it falls to v - chroma on a third of the circle, stays at v on
+// another, and is linear between.
 inline float Channel(float sixths, float offset, float value, float chroma) {
   float k = sixths + offset;
   k = k >= 6 ? k - 6 : k;
@@ -49,7 +50,9 @@ void AdjustContrast(const Picture& x, float factor) {
 }
 
 void AdjustSaturation(const Picture& x, float factor) {
-  float *__restrict r = x.plane(0), *__restrict g = x.plane(1), *__restrict b = x.plane(2);
+  float* __restrict r = x.plane(0);
+  float* __restrict g = x.plane(1);
+  float* __restrict b = x.plane(2);
   const int64_t n = x.pixels();
   for (int64_t i = 0; i < n; ++i) {
     const float rest = (1 - factor) * Gray(r[i], g[i], b[i]);
@@ -101,13 +104,16 @@ void AdjustSaturationHsv(const Picture& x, float factor) {
 }
 
 void RgbToHsv(const Picture& x) {
-  float *__restrict red = x.plane(0), *__restrict green = x.plane(1), *__restrict blue = x.plane(2);
+  float* __restrict red = x.plane(0);
+  float* __restrict green = x.plane(1);
+  float* __restrict blue = x.plane(2);
   const int64_t n = x.pixels();
   for (int64_t i = 0; i < n; ++i) {
     const float r = red[i], g = green[i], b = blue[i];
     const float value = std::max(r, std::max(g, b));
     const float chroma = value - std::min(r, std::min(g, b));
-    // Position within the sixth of the circle that the largest channel names; red wins ties, then green.
+    // Position within the sixth of the circle that the largest channel names; red wins ties, then
+    // green.
     const float step = value == r ? g - b : value == g ? b - r : r - g;
     const float start = value == r ? 0.0f : value == g ? 2.0f : 4.0f;
     float sixths = step / (chroma == 0 ? 1.0f : chroma) + start;
@@ -120,7 +126,9 @@ void RgbToHsv(const Picture& x) {
 }
 
 void HsvToRgb(const Picture& x) {
-  float *__restrict h = x.plane(0), *__restrict s = x.plane(1), *__restrict v = x.plane(2);
+  float* __restrict h = x.plane(0);
+  float* __restrict s = x.plane(1);
+  float* __restrict v = x.plane(2);
   const int64_t n = x.pixels();
   for (int64_t i = 0; i < n; ++i) {
     const float sixths = h[i] * 6, value = v[i], chroma = s[i] * value;

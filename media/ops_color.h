@@ -14,8 +14,8 @@ void AdjustHue(const Picture& x, float turns);          // hue circle, 1 = all t
 void Invert(const Picture& x);                          // 1 - x
 void Solarize(const Picture& x, float threshold);       // 1 - x where x >= threshold
 
-// google-research/simclr tf2/data_util.py, where it differs (brightness of v1 adds; contrast keeps each channel's own mean; saturation
-// scales S of HSV).
+// google-research/simclr tf2/data_util.py, where it differs (brightness of v1 adds; contrast keeps
+// each channel's own mean; saturation scales S of HSV).
 void AddBrightness(const Picture& x, float delta);
 void AdjustContrastPerChannel(const Picture& x, float factor);
 void AdjustSaturationHsv(const Picture& x, float factor);

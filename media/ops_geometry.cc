@@ -16,11 +16,13 @@
 namespace v2r {
 namespace {
 
-V2R_HOT void AddScaled(float* __restrict to, const float* __restrict from, float weight, int64_t n) {
+V2R_HOT void AddScaled(float* __restrict to, const float* __restrict from, float weight,
+                       int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] += weight * from[i];
 }
 
-// Where position i of a line of n pixels comes from when the line is mirrored at its ends (the end itself not doubled).
+// Where position i of a line of n pixels comes from when the line is mirrored at its ends (the end
+// itself not doubled).
 int64_t Mirror(int64_t i, int64_t n) {
   if (n == 1) return 0;
   const int64_t period = 2 * (n - 1);
@@ -50,9 +52,11 @@ void GaussianBlur(const Picture& x, double sigma, int64_t radius, bool mirror) {
     for (int64_t y = 0; y < height; ++y) {
       for (int64_t i = -radius; i < width + radius; ++i) {
         const bool inside = i >= 0 && i < width;
-        line[i + radius] = inside || mirror ? plane[y * width + (inside ? i : Mirror(i, width))] : 0.0f;
+        line[i + radius] =
+            inside || mirror ? plane[y * width + (inside ? i : Mirror(i, width))] : 0.0f;
       }
-      for (int64_t j = 0; j <= 2 * radius; ++j) AddScaled(&across[y * width], &line[j], taps[j], width);
+      for (int64_t j = 0; j <= 2 * radius; ++j)
+        AddScaled(&across[y * width], &line[j], taps[j], width);
     }
     std::fill_n(plane, x.pixels(), 0.0f);
     for (int64_t y = 0; y < height; ++y) {
@@ -66,16 +70,18 @@ void GaussianBlur(const Picture& x, double sigma, int64_t radius, bool mirror) {
   }
 }
 
-// One pass of Gwosdek et al. 2011, "Theoretical foundations of Gaussian convolution by extended box filtering": a box of fractional
-// width. Weights in units of 2^-24 and computed in float32 as Pillow has them: they decide which way ties are rounded.
+// One pass of Gwosdek et al. 2011, "Theoretical foundations of Gaussian convolution by extended box
+// filtering": a box of fractional width. Weights in units of 2^-24 and computed in float32 as
+// Pillow has them: they decide which way ties are rounded.
 struct ExtendedBox {
-  int64_t whole = 0;        // pixels either side of weight `inner`; one more of weight `outer`
+  int64_t whole = 0;  // pixels either side of weight `inner`; one more of weight `outer`
   int64_t inner = 0, outer = 0;
 
   explicit ExtendedBox(double sigma) {
     const auto variance = static_cast<float>(sigma * sigma / 3);
     const auto l = static_cast<float>(std::floor((std::sqrt(12.0 * variance + 1) - 1) / 2));
-    const float radius = l + (2 * l + 1) * (l * (l + 1) - 3 * variance) / (6 * (variance - (l + 1) * (l + 1)));
+    const float radius =
+        l + (2 * l + 1) * (l * (l + 1) - 3 * variance) / (6 * (variance - (l + 1) * (l + 1)));
     constexpr int64_t kUnit = 1 << 24;
     whole = static_cast<int64_t>(radius);
     inner = static_cast<int64_t>(static_cast<float>(kUnit) / (radius * 2 + 1));
@@ -89,7 +95,8 @@ struct ExtendedBox {
     for (int64_t i = 0; i < n; ++i) {
       int64_t sum = 0;
       for (int64_t j = -whole; j <= whole; ++j) sum += at(i + j);
-      levels[i * step] = (sum * inner + (at(i - whole - 1) + at(i + whole + 1)) * outer + (1 << 23)) >> 24;
+      levels[i * step] =
+          (sum * inner + (at(i - whole - 1) + at(i + whole + 1)) * outer + (1 << 23)) >> 24;
     }
   }
 };
@@ -125,14 +132,17 @@ struct Taps {
       count.push_back(to - from);
     }
   }
-  const float* row(int64_t r) const { return weights.data_ptr<float>() + r * weights.size(1) + first[r]; }
+  const float* row(int64_t r) const {
+    return weights.data_ptr<float>() + r * weights.size(1) + first[r];
+  }
 };
 
 int64_t Round(double x) { return static_cast<int64_t>(std::nearbyint(x)); }
 
 }  // namespace
 
-void ResizedCrop(const Picture& x, const CropBox& box, const std::string& mode, const Picture& out) {
+void ResizedCrop(const Picture& x, const CropBox& box, const std::string& mode,
+                 const Picture& out) {
   const Taps rows(ResizeWeights(x.height, out.height, mode, box.top, box.height));
   const Taps columns(ResizeWeights(x.width, out.width, mode, box.left, box.width));
   // Rows first; the result lies on its side, so that the columns too are sums of contiguous lines.
@@ -149,7 +159,8 @@ void ResizedCrop(const Picture& x, const CropBox& box, const std::string& mode, 
     for (int64_t i = 0; i < out.width; ++i) {
       std::fill(column.begin(), column.end(), 0.0f);
       for (int64_t k = 0; k < columns.count[i]; ++k) {
-        AddScaled(column.data(), &side[(columns.first[i] + k) * out.height], columns.row(i)[k], out.height);
+        AddScaled(column.data(), &side[(columns.first[i] + k) * out.height], columns.row(i)[k],
+                  out.height);
       }
       for (int64_t y = 0; y < out.height; ++y) to[y * out.width + i] = column[y];
     }
@@ -163,8 +174,8 @@ void FlipHorizontal(const Picture& x) {
 }
 
 void Shift(const Picture& x, int64_t down, int64_t right, const Picture& out) {
-  V2R_CHECK(out.height == x.height && out.width == x.width, "{}x{} into {}x{}", x.height, x.width, out.height,
-            out.width);
+  V2R_CHECK(out.height == x.height && out.width == x.width, "{}x{} into {}x{}", x.height, x.width,
+            out.height, out.width);
   const int64_t width = x.width;
   right = std::clamp(right, -width, width);
   for (int64_t c = 0; c < 3; ++c) {
@@ -194,22 +205,25 @@ void Erase(const Picture& x, const CropBox& box, float value) {
   }
 }
 
-void Affine(const Picture& x, const AffineMap& map, const std::string& mode, std::optional<float> fill,
-            const Picture& out) {
+void Affine(const Picture& x, const AffineMap& map, const std::string& mode,
+            std::optional<float> fill, const Picture& out) {
   V2R_CHECK(mode == "bilinear" || mode == "nearest", "unknown affine mode '{}'", mode);
   V2R_CHECK_GT(map.scale, 0);
-  V2R_CHECK(out.height == x.height && out.width == x.width, "{}x{} into {}x{}", x.height, x.width, out.height,
-            out.width);
+  V2R_CHECK(out.height == x.height && out.width == x.width, "{}x{} into {}x{}", x.height, x.width,
+            out.height, out.width);
   const double angle = map.degrees * std::numbers::pi / 180;
   const double cosine = std::cos(angle) / map.scale, sine = std::sin(angle) / map.scale;
-  const double middle_x = (static_cast<double>(x.width) - 1) / 2, middle_y = (static_cast<double>(x.height) - 1) / 2;
+  const double middle_x = (static_cast<double>(x.width) - 1) / 2,
+               middle_y = (static_cast<double>(x.height) - 1) / 2;
   const bool nearest = mode == "nearest";
   for (int64_t row = 0; row < out.height; ++row) {
     for (int64_t column = 0; column < out.width; ++column) {
-      // Where this pixel comes from: the inverse of "rotate and scale about the centre, then shift".
+      // Where this pixel comes from: the inverse of "rotate and scale about the centre, then
+      // shift".
       const double dx = static_cast<double>(column) - middle_x - map.right;
       const double dy = static_cast<double>(row) - middle_y - map.down;
-      const double from_x = cosine * dx + sine * dy + middle_x, from_y = -sine * dx + cosine * dy + middle_y;
+      const double from_x = cosine * dx + sine * dy + middle_x,
+                   from_y = -sine * dx + cosine * dy + middle_y;
       const auto left = static_cast<int64_t>(nearest ? std::nearbyint(from_x) : std::floor(from_x));
       const auto top = static_cast<int64_t>(nearest ? std::nearbyint(from_y) : std::floor(from_y));
       const double share_x = nearest ? 0 : from_x - static_cast<double>(left);
@@ -218,27 +232,32 @@ void Affine(const Picture& x, const AffineMap& map, const std::string& mode, std
       for (int64_t j = 0; j <= (nearest ? 0 : 1); ++j) {
         for (int64_t i = 0; i <= (nearest ? 0 : 1); ++i) {
           if (top + j < 0 || top + j >= x.height || left + i < 0 || left + i >= x.width) continue;
-          const auto weight = static_cast<float>((j == 1 ? share_y : 1 - share_y) * (i == 1 ? share_x : 1 - share_x));
+          const auto weight = static_cast<float>((j == 1 ? share_y : 1 - share_y) *
+                                                 (i == 1 ? share_x : 1 - share_x));
           covered += weight;
-          for (int64_t c = 0; c < 3; ++c) sum[c] += weight * x.plane(c)[(top + j) * x.width + left + i];
+          for (int64_t c = 0; c < 3; ++c)
+            sum[c] += weight * x.plane(c)[(top + j) * x.width + left + i];
         }
       }
       for (int64_t c = 0; c < 3; ++c) {
-        out.plane(c)[row * out.width + column] = fill ? sum[c] * covered + (1 - covered) * *fill : sum[c];
+        out.plane(c)[row * out.width + column] =
+            fill ? sum[c] * covered + (1 - covered) * *fill : sum[c];
       }
     }
   }
 }
 
-CropBox RandomCropBox(Rng& rng, int64_t height, int64_t width, double scale_min, double scale_max, double ratio_min,
-                      double ratio_max) {
+CropBox RandomCropBox(Rng& rng, int64_t height, int64_t width, double scale_min, double scale_max,
+                      double ratio_min, double ratio_max) {
   const auto h = static_cast<double>(height), w = static_cast<double>(width);
   for (int attempt = 0; attempt < 10; ++attempt) {
     const double area = h * w * rng.Uniform(scale_min, scale_max);
     const double ratio = std::exp(rng.Uniform(std::log(ratio_min), std::log(ratio_max)));
-    const int64_t box_width = Round(std::sqrt(area * ratio)), box_height = Round(std::sqrt(area / ratio));
+    const int64_t box_width = Round(std::sqrt(area * ratio)),
+                  box_height = Round(std::sqrt(area / ratio));
     if (box_width < 1 || box_width > width || box_height < 1 || box_height > height) continue;
-    const auto top = static_cast<int64_t>(rng.Below(static_cast<uint64_t>(height - box_height + 1)));
+    const auto top =
+        static_cast<int64_t>(rng.Below(static_cast<uint64_t>(height - box_height + 1)));
     const auto left = static_cast<int64_t>(rng.Below(static_cast<uint64_t>(width - box_width + 1)));
     return {top, left, box_height, box_width};
   }
@@ -256,9 +275,11 @@ CropBox RandomEraseBox(Rng& rng, int64_t height, int64_t width, double scale_min
   for (int attempt = 0; attempt < 10; ++attempt) {
     const double area = static_cast<double>(height * width) * rng.Uniform(scale_min, scale_max);
     const double ratio = std::exp(rng.Uniform(std::log(ratio_min), std::log(ratio_max)));
-    const int64_t box_height = Round(std::sqrt(area * ratio)), box_width = Round(std::sqrt(area / ratio));
+    const int64_t box_height = Round(std::sqrt(area * ratio)),
+                  box_width = Round(std::sqrt(area / ratio));
     if (box_height < 1 || box_width < 1 || box_height >= height || box_width >= width) continue;
-    const auto top = static_cast<int64_t>(rng.Below(static_cast<uint64_t>(height - box_height + 1)));
+    const auto top =
+        static_cast<int64_t>(rng.Below(static_cast<uint64_t>(height - box_height + 1)));
     const auto left = static_cast<int64_t>(rng.Below(static_cast<uint64_t>(width - box_width + 1)));
     return {top, left, box_height, box_width};
   }

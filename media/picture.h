@@ -1,4 +1,5 @@
-// One picture in float, as the augmentation works on it: small enough to stay in a core's cache, no torch threads.
+// One picture in float, as the augmentation works on it: small enough to stay in a core's cache, no
+// torch threads.
 #pragma once
 
 #include <cstdint>

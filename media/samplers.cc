@@ -11,7 +11,9 @@
 namespace v2r {
 namespace {
 
-int64_t Below(Rng& rng, int64_t n) { return static_cast<int64_t>(rng.Below(static_cast<uint64_t>(n))); }
+int64_t Below(Rng& rng, int64_t n) {
+  return static_cast<int64_t>(rng.Below(static_cast<uint64_t>(n)));
+}
 // Uniform integer in [low, high].
 int64_t Between(Rng& rng, int64_t low, int64_t high) { return low + Below(rng, high - low + 1); }
 
@@ -25,13 +27,15 @@ struct FrameSampler::Eligible {
   std::vector<Range> clips;
   int64_t total = 0;
 
-  const Range& AnyClip(Rng& rng) const { return clips[Below(rng, static_cast<int64_t>(clips.size()))]; }
+  const Range& AnyClip(Rng& rng) const {
+    return clips[Below(rng, static_cast<int64_t>(clips.size()))];
+  }
   // Any frame: its clip and its position.
   std::pair<Range, int64_t> AnyFrame(Rng& rng) const {
     const int64_t at = Below(rng, total);
-    const auto after = std::upper_bound(clips.begin(), clips.end(), at, [](int64_t value, const Range& range) {
-      return value < range.frames_before;
-    });
+    const auto after = std::upper_bound(
+        clips.begin(), clips.end(), at,
+        [](int64_t value, const Range& range) { return value < range.frames_before; });
     const Range& range = *(after - 1);
     return {range, at - range.frames_before};
   }
@@ -42,7 +46,8 @@ FrameSampler::FrameSampler(const ClipSet& set, const std::vector<std::string>& l
   for (size_t i = 0; i < set.clips.size(); ++i) {
     const Clip& clip = set.clips[i];
     there.insert(clip.label);
-    if (!labels.empty() && std::find(labels.begin(), labels.end(), clip.label) == labels.end()) continue;
+    if (!labels.empty() && std::find(labels.begin(), labels.end(), clip.label) == labels.end())
+      continue;
     clips_.push_back(static_cast<int64_t>(i));
     lengths_.push_back(clip.frames.size(0));
     names_.push_back(clip.name);
@@ -54,7 +59,8 @@ FrameSampler::FrameSampler(const ClipSet& set, const std::vector<std::string>& l
   }
 }
 
-FrameSampler::Eligible FrameSampler::LongEnough(int64_t frames, const std::string& what, int64_t clip) const {
+FrameSampler::Eligible FrameSampler::LongEnough(int64_t frames, const std::string& what,
+                                                int64_t clip) const {
   Eligible eligible;
   size_t longest = 0;
   for (size_t i = 0; i < clips_.size(); ++i) {
@@ -67,11 +73,12 @@ FrameSampler::Eligible FrameSampler::LongEnough(int64_t frames, const std::strin
   if (eligible.clips.empty()) {
     if (clip >= 0) {
       const auto it = std::find(clips_.begin(), clips_.end(), clip);
-      V2R_CHECK(it != clips_.end(), "clip {} is not among the {} clips drawn from", clip, clips_.size());
+      V2R_CHECK(it != clips_.end(), "clip {} is not among the {} clips drawn from", clip,
+                clips_.size());
       longest = static_cast<size_t>(it - clips_.begin());
     }
-    ThrowUser("no clip is long enough for {}: {} frames are needed, the longest has {} ('{}')", what, frames,
-              lengths_[longest], names_[longest]);
+    ThrowUser("no clip is long enough for {}: {} frames are needed, the longest has {} ('{}')",
+              what, frames, lengths_[longest], names_[longest]);
   }
   return eligible;
 }
@@ -86,11 +93,13 @@ std::vector<FrameIndex> FrameSampler::Uniform(Rng& rng, int64_t count) const {
   return result;
 }
 
-std::vector<FrameIndex> FrameSampler::Window(Rng& rng, int64_t length, int64_t stride, int64_t clip) const {
+std::vector<FrameIndex> FrameSampler::Window(Rng& rng, int64_t length, int64_t stride,
+                                             int64_t clip) const {
   V2R_CHECK(length >= 1 && stride >= 1, "length {} stride {}", length, stride);
   const int64_t span = (length - 1) * stride + 1;
-  const auto range = LongEnough(span, fmt::format("a window of {} frames at stride {}", length, stride), clip)
-                         .AnyClip(rng);
+  const auto range =
+      LongEnough(span, fmt::format("a window of {} frames at stride {}", length, stride), clip)
+          .AnyClip(rng);
   const int64_t start = Between(rng, 0, range.length - span);
   std::vector<FrameIndex> result(length);
   for (int64_t i = 0; i < length; ++i) result[i] = {range.clip, start + i * stride};
@@ -99,7 +108,8 @@ std::vector<FrameIndex> FrameSampler::Window(Rng& rng, int64_t length, int64_t s
 
 std::vector<FrameIndex> FrameSampler::Spread(Rng& rng, int64_t length, int64_t clip) const {
   V2R_CHECK(length >= 1, "length {}", length);
-  const auto range = LongEnough(length, fmt::format("{} different frames", length), clip).AnyClip(rng);
+  const auto range =
+      LongEnough(length, fmt::format("{} different frames", length), clip).AnyClip(rng);
   auto order = rng.Permutation(range.length);
   order.resize(length);
   std::sort(order.begin(), order.end());
@@ -123,7 +133,8 @@ std::vector<FramePair> FrameSampler::WithinPairs(Rng& rng, int64_t count, int64_
   return result;
 }
 
-std::vector<FramePair> FrameSampler::OrderedPairs(Rng& rng, int64_t count, int64_t max_gap, int64_t clip) const {
+std::vector<FramePair> FrameSampler::OrderedPairs(Rng& rng, int64_t count, int64_t max_gap,
+                                                  int64_t clip) const {
   V2R_CHECK_GE(max_gap, 0);
   const Eligible from = LongEnough(2, "ordered pairs of frames", clip);
   std::vector<FramePair> result(count);
@@ -131,7 +142,8 @@ std::vector<FramePair> FrameSampler::OrderedPairs(Rng& rng, int64_t count, int64
     const auto& range = from.AnyClip(rng);
     const int64_t last = range.length - 1;
     const int64_t widest = max_gap == 0 ? last : std::min(max_gap, last);
-    // Uniform over the pairs: gap g has last + 1 - g of them, so draw (first, gap) and refuse those that stick out.
+    // Uniform over the pairs: gap g has last + 1 - g of them, so draw (first, gap) and refuse those
+    // that stick out.
     int64_t first = 0, gap = 0;
     do {
       first = Between(rng, 0, last - 1);
@@ -147,14 +159,17 @@ std::vector<FrameTriplet> FrameSampler::TripletTcn(Rng& rng, int64_t count, int6
   V2R_CHECK_GE(positive_radius, 1);
   V2R_CHECK_GE(negative_radius, positive_radius);
   const Eligible from =
-      LongEnough(negative_radius + 2, fmt::format("triplets with negatives farther than {} steps", negative_radius));
+      LongEnough(negative_radius + 2,
+                 fmt::format("triplets with negatives farther than {} steps", negative_radius));
   std::vector<FrameTriplet> result(count);
   for (FrameTriplet& triplet : result) {
     while (true) {
       const auto [range, anchor] = from.AnyFrame(rng);
       const int64_t last = range.length - 1;
-      const int64_t before = std::max<int64_t>(0, anchor - negative_radius);       // negatives 0 .. before-1
-      const int64_t after = std::max<int64_t>(0, last - anchor - negative_radius); // the last `after` frames
+      const int64_t before =
+          std::max<int64_t>(0, anchor - negative_radius);  // negatives 0 .. before-1
+      const int64_t after =
+          std::max<int64_t>(0, last - anchor - negative_radius);  // the last `after` frames
       if (before + after == 0) continue;  // the middle of a short clip has no negative
       int64_t positive = Between(rng, std::max<int64_t>(0, anchor - positive_radius),
                                  std::min(last, anchor + positive_radius) - 1);
@@ -172,7 +187,9 @@ std::vector<GoalPair> FrameSampler::GoalPairs(Rng& rng, int64_t count, double cr
   const Eligible from = LongEnough(1, "goal pairs");
   const auto clips = static_cast<int64_t>(from.clips.size());
   if (cross_share > 0 && clips < 2) {
-    ThrowUser("goals of other clips are asked for, but there is one clip only: film more or switch them off");
+    ThrowUser(
+        "goals of other clips are asked for, but there is one clip only: film more or switch them "
+        "off");
   }
   std::vector<GoalPair> result(count);
   for (GoalPair& pair : result) {
@@ -215,20 +232,22 @@ int64_t FrameSampler::total_frames() const {
 }
 
 torch::Tensor Gather(const ClipSet& set, std::span<const FrameIndex> indices) {
-  V2R_CHECK(!indices.empty() && !set.clips.empty(), "{} indices, {} clips", indices.size(), set.clips.size());
+  V2R_CHECK(!indices.empty() && !set.clips.empty(), "{} indices, {} clips", indices.size(),
+            set.clips.size());
   const auto& first = set.clips[0].frames;
   const int64_t height = first.size(1), width = first.size(2);
   const int64_t bytes = height * width * 3;
-  auto batch = torch::empty({static_cast<int64_t>(indices.size()), height, width, 3}, torch::kUInt8);
+  auto batch =
+      torch::empty({static_cast<int64_t>(indices.size()), height, width, 3}, torch::kUInt8);
   auto* to = batch.data_ptr<uint8_t>();
   for (const FrameIndex& index : indices) {
-    V2R_CHECK(index.clip >= 0 && index.clip < static_cast<int64_t>(set.clips.size()), "clip {} of {}", index.clip,
-              set.clips.size());
+    V2R_CHECK(index.clip >= 0 && index.clip < static_cast<int64_t>(set.clips.size()),
+              "clip {} of {}", index.clip, set.clips.size());
     const auto& frames = set.clips[index.clip].frames;
     V2R_CHECK(frames.is_contiguous() && frames.size(1) == height && frames.size(2) == width,
               "clip '{}' has frames of another size", set.clips[index.clip].name);
-    V2R_CHECK(index.frame >= 0 && index.frame < frames.size(0), "frame {} of {} in '{}'", index.frame,
-              frames.size(0), set.clips[index.clip].name);
+    V2R_CHECK(index.frame >= 0 && index.frame < frames.size(0), "frame {} of {} in '{}'",
+              index.frame, frames.size(0), set.clips[index.clip].name);
     std::memcpy(to, frames.data_ptr<uint8_t>() + index.frame * bytes, static_cast<size_t>(bytes));
     to += bytes;
   }

@@ -5,7 +5,8 @@
 namespace v2r {
 
 Picture PictureOf(const torch::Tensor& x, int64_t b) {
-  V2R_CHECK(x.dim() == 4 && x.size(1) == 3 && x.scalar_type() == torch::kFloat && x.is_cpu() && x.is_contiguous(),
+  V2R_CHECK(x.dim() == 4 && x.size(1) == 3 && x.scalar_type() == torch::kFloat && x.is_cpu() &&
+                x.is_contiguous(),
             "pictures must be float32 [B,3,H,W], contiguous, on the CPU");
   V2R_CHECK(b >= 0 && b < x.size(0), "picture {} of {}", b, x.size(0));
   return {x.data_ptr<float>() + b * x.stride(0), x.size(2), x.size(3)};
@@ -32,10 +33,11 @@ torch::Tensor FramesToFloat(const torch::Tensor& frames) {
   return result;
 }
 
-torch::Tensor Normalize(const torch::Tensor& x, const std::vector<double>& mean, const std::vector<double>& std) {
+torch::Tensor Normalize(const torch::Tensor& x, const std::vector<double>& mean,
+                        const std::vector<double>& std) {
   const auto channels = static_cast<size_t>(x.size(1));
-  V2R_CHECK(mean.size() == channels && std.size() == channels, "{} means and {} deviations for {} channels",
-            mean.size(), std.size(), channels);
+  V2R_CHECK(mean.size() == channels && std.size() == channels,
+            "{} means and {} deviations for {} channels", mean.size(), std.size(), channels);
   const auto options = torch::TensorOptions().dtype(x.scalar_type()).device(x.device());
   const auto m = torch::tensor(mean, torch::kDouble).to(options).view({1, -1, 1, 1});
   const auto s = torch::tensor(std, torch::kDouble).to(options).view({1, -1, 1, 1});
@@ -45,7 +47,8 @@ torch::Tensor Normalize(const torch::Tensor& x, const std::vector<double>& mean,
 torch::Tensor Sobel(const torch::Tensor& x) {
   const auto smooth = torch::tensor({1.0, 2.0, 1.0}, x.options());
   const auto slope = torch::tensor({1.0, 0.0, -1.0}, x.options());
-  const auto kernels = torch::stack({torch::outer(smooth, slope), torch::outer(slope, smooth)}).unsqueeze(1);
+  const auto kernels =
+      torch::stack({torch::outer(smooth, slope), torch::outer(slope, smooth)}).unsqueeze(1);
   return torch::conv2d(x.mean(1, /*keepdim=*/true), kernels, {}, 1, 1);
 }
 

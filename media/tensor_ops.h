@@ -15,9 +15,12 @@ Picture PictureOf(const torch::Tensor& x, int64_t b);
 // uint8 [...,H,W,3] -> float32 [...,3,H,W] in [0,1], same device, contiguous.
 torch::Tensor FramesToFloat(const torch::Tensor& frames);
 
-// Not part of the augmentation (mean and std belong to the encoder file): x float [B,C,H,W], (x - mean) / std per channel.
-torch::Tensor Normalize(const torch::Tensor& x, const std::vector<double>& mean, const std::vector<double>& std);
-// x float [B,C,H,W] -> [B,2,H,W]: horizontal and vertical Sobel response of the channel mean, zero padding (DeepCluster, Caron et al. 2018).
+// Not part of the augmentation (mean and std belong to the encoder file): x float [B,C,H,W], (x -
+// mean) / std per channel.
+torch::Tensor Normalize(const torch::Tensor& x, const std::vector<double>& mean,
+                        const std::vector<double>& std);
+// x float [B,C,H,W] -> [B,2,H,W]: horizontal and vertical Sobel response of the channel mean, zero
+// padding (DeepCluster, Caron et al. 2018).
 torch::Tensor Sobel(const torch::Tensor& x);
 
 }  // namespace v2r

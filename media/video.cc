@@ -38,7 +38,8 @@ struct VideoReader::Impl {
   int64_t hint = 0;
   int64_t decoded = 0;
 
-  // Decodes the next picture; `retrieve` false leaves it out. False at the end of what can be decoded.
+  // Decodes the next picture; `retrieve` false leaves it out. False at the end of what can be
+  // decoded.
   bool Advance(bool retrieve) {
     if (ended) return false;
     bool good = false;
@@ -61,10 +62,12 @@ struct VideoReader::Impl {
       ThrowUser("{}: decoding stops at frame {}{}: {}", path.string(), decoded,
                 hint > 0 ? fmt::format(" of {}", hint) : "", container.problem);
     }
-    // An MP4's edit list may leave out a few frames that the container counts.
-    const int64_t stated = container.pictures > 0 ? container.pictures : hint;
+    // Rounding of times and frames that only begin inside an edit make up for the slack.
+    const auto counted = static_cast<double>(container.pictures > 0 ? container.pictures : hint);
+    const auto stated = static_cast<int64_t>(counted * container.shown_share);
     if (container.exact_count && decoded + std::max<int64_t>(2, stated / 10) < stated) {
-      ThrowUser("{}: decoding stops at frame {} of {}: the film is damaged there", path.string(), decoded, stated);
+      ThrowUser("{}: decoding stops at frame {} of {}: the film is damaged there", path.string(),
+                decoded, stated);
     }
   }
 };
@@ -112,7 +115,8 @@ bool VideoReader::Next(Image& frame) {
     return false;
   }
   v.pending = false;
-  V2R_CHECK(v.frame.type() == CV_8UC3, "{}: OpenCV handed out type {}", v.path.string(), v.frame.type());
+  V2R_CHECK(v.frame.type() == CV_8UC3, "{}: OpenCV handed out type {}", v.path.string(),
+            v.frame.type());
   if (frame.height != v.frame.rows || frame.width != v.frame.cols) {
     frame = Image(v.frame.rows, v.frame.cols);
   }

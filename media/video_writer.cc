@@ -30,7 +30,8 @@ std::vector<std::string> CodecLadder(const fs::path& path) {
   if (extension == ".webm") return {"vp09", "vp80"};
   if (extension == ".avi") return {"MJPG"};
   if (extension == ".mkv") return {"FFV1"};
-  ThrowUser("{}: unknown video extension '{}' (known: .mp4, .webm, .avi, .mkv)", path.string(), extension);
+  ThrowUser("{}: unknown video extension '{}' (known: .mp4, .webm, .avi, .mkv)", path.string(),
+            extension);
 }
 
 std::string Reason(int code) { return std::generic_category().message(code); }
@@ -49,8 +50,8 @@ bool DiskFullSimulated(const fs::path& path) {
   return part != nullptr && *part != '\0' && path.string().find(part) != std::string::npos;
 }
 
-// OpenCV prints a line past its own log for every .webm: WebM knows no codec tags. While this lives, C's stderr goes nowhere (our log
-// holds its own handle).
+// OpenCV prints a line past its own log for every .webm: WebM knows no codec tags. While this
+// lives, C's stderr goes nowhere (our log holds its own handle).
 class QuietStderr {
  public:
   QuietStderr() : lock_(Mutex()), before_(stderr), nowhere_(std::fopen("/dev/null", "w")) {
@@ -73,12 +74,14 @@ class QuietStderr {
   FILE* nowhere_;
 };
 
-bool OpenQuietly(cv::VideoWriter& writer, const fs::path& path, const std::string& codec, double fps, cv::Size size) {
+bool OpenQuietly(cv::VideoWriter& writer, const fs::path& path, const std::string& codec,
+                 double fps, cv::Size size) {
   std::optional<QuietStderr> quiet;
   if (path.extension() == ".webm") quiet.emplace();
   try {
     return writer.open(path.string(), cv::CAP_FFMPEG,
-                       cv::VideoWriter::fourcc(codec[0], codec[1], codec[2], codec[3]), fps, size, true);
+                       cv::VideoWriter::fourcc(codec[0], codec[1], codec[2], codec[3]), fps, size,
+                       true);
   } catch (const cv::Exception&) {
     return false;
   }
@@ -115,17 +118,20 @@ VideoWriter::VideoWriter(const fs::path& path, double fps, int height, int width
   v.width = width;
   const auto ladder = CodecLadder(path);
   if (height <= 0 || width <= 0 || height % 2 != 0 || width % 2 != 0) {
-    ThrowUser("{}: a video needs an even height and width, not {}x{}", path.string(), height, width);
+    ThrowUser("{}: a video needs an even height and width, not {}x{}", path.string(), height,
+              width);
   }
   if (!(fps > 0)) ThrowUser("{}: a video needs more than {} frames a second", path.string(), fps);
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    ThrowUser("{}: the video cannot be written: folder {}: {}", path.string(), folder.string(), Reason(errno));
+    ThrowUser("{}: the video cannot be written: folder {}: {}", path.string(), folder.string(),
+              Reason(errno));
   }
-  // Hidden, so that no data set takes an unfinished film for a clip; the extension tells FFmpeg the container.
+  // Hidden, so that no data set takes an unfinished film for a clip; the extension tells FFmpeg the
+  // container.
   static std::atomic<uint64_t> counter{0};
-  v.beside = folder / fmt::format(".{}.tmp.{}.{}{}", path.stem().string(), getpid(), counter.fetch_add(1),
-                                  path.extension().string());
+  v.beside = folder / fmt::format(".{}.tmp.{}.{}{}", path.stem().string(), getpid(),
+                                  counter.fetch_add(1), path.extension().string());
   for (const auto& name : ladder) {
     if (OpenQuietly(v.writer, v.beside, name, fps, cv::Size(width, height))) {
       v.codec = name;
@@ -133,8 +139,9 @@ VideoWriter::VideoWriter(const fs::path& path, double fps, int height, int width
     }
   }
   if (v.codec.empty()) {
-    v.Fail(fmt::format("none of the codecs {} can be opened: is FFmpeg with these encoders installed?",
-                       Join(ladder, ", ")));
+    v.Fail(
+        fmt::format("none of the codecs {} can be opened: is FFmpeg with these encoders installed?",
+                    Join(ladder, ", ")));
   }
   if (v.codec != ladder[0]) {
     LogWarn("{}: codec {} is not available, writing {}", path.string(), ladder[0], v.codec);
@@ -148,8 +155,9 @@ VideoWriter::~VideoWriter() {
 void VideoWriter::Write(ImageView frame) {
   Impl& v = *impl_;
   V2R_CHECK(!v.closed, "{}: written to after Close()", v.path.string());
-  V2R_CHECK(frame.height == v.height && frame.width == v.width, "{}: frame is {}x{}, the video {}x{}",
-            v.path.string(), frame.height, frame.width, v.height, v.width);
+  V2R_CHECK(frame.height == v.height && frame.width == v.width,
+            "{}: frame is {}x{}, the video {}x{}", v.path.string(), frame.height, frame.width,
+            v.height, v.width);
   const cv::Mat rgb(frame.height, frame.width, CV_8UC3, const_cast<uint8_t*>(frame.data));
   try {
     cv::cvtColor(rgb, v.bgr, cv::COLOR_RGB2BGR);

@@ -1,5 +1,6 @@
-// Operations with forced parameters against torchvision, Pillow and SimCLR (golden file 21_augmentations). Each name in the file says
-// operation and parameters; a name that no branch understands is a failure.
+// Operations with forced parameters against torchvision, Pillow and SimCLR (golden file
+// 21_augmentations). Each name in the file says operation and parameters; a name that no branch
+// understands is a failure.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -60,14 +61,18 @@ torch::Tensor RunOperation(const torch::Tensor& x, const std::string& name, bool
   if (op == "solarize") return Each(x, [&](const Picture& p) { Solarize(p, value / 255); });
   if (op == "normalize") return Normalize(x, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225});
   if (op == "cutout") {
-    return Each(x, [&](const Picture& p) { Erase(p, {whole(2), whole(3), whole(4), whole(5)}, 0); });
+    return Each(x, [&](const Picture& p) {
+      Erase(p, {whole(2), whole(3), whole(4), whole(5)}, 0);
+    });
   }
-  if (op == "jitter") return Each(x, [&](const Picture& p) { Jitter(p, {words.begin() + 1, words.end()}); });
+  if (op == "jitter")
+    return Each(x, [&](const Picture& p) { Jitter(p, {words.begin() + 1, words.end()}); });
   if (op == "rrc") {
     const CropBox box{whole(1), whole(2), whole(3), whole(4)};
     const int64_t size = std::stol(words.at(5).substr(2));
-    return Into(x, size, size,
-                [&](const Picture& from, const Picture& to) { ResizedCrop(from, box, words.at(6) + point, to); });
+    return Into(x, size, size, [&](const Picture& from, const Picture& to) {
+      ResizedCrop(from, box, words.at(6) + point, to);
+    });
   }
   if (op == "resize24") {  // the shorter side to 24, then the centre 20x20
     const CropBox all{0, 0, x.size(2), x.size(3)};
@@ -83,12 +88,14 @@ torch::Tensor RunOperation(const torch::Tensor& x, const std::string& name, bool
     });
   }
   if (op == "affine") {
-    const AffineMap map{std::stod(words.at(1).substr(1)), std::stod(words.at(2).substr(1)), number(3),
-                        std::stod(words.at(4).substr(1))};
-    return Into(x, x.size(2), x.size(3),
-                [&](const Picture& from, const Picture& to) { Affine(from, map, words.at(5), {}, to); });
+    const AffineMap map{std::stod(words.at(1).substr(1)), std::stod(words.at(2).substr(1)),
+                        number(3), std::stod(words.at(4).substr(1))};
+    return Into(x, x.size(2), x.size(3), [&](const Picture& from, const Picture& to) {
+      Affine(from, map, words.at(5), {}, to);
+    });
   }
-  if (op == "blur" && words.at(1) == "pil") return Each(x, [&](const Picture& p) { Blur(p, number(3), 0, "pillow"); });
+  if (op == "blur" && words.at(1) == "pil")
+    return Each(x, [&](const Picture& p) { Blur(p, number(3), 0, "pillow"); });
   if (op == "blur") {
     const int64_t radius = std::stol(words.at(1).substr(1)) / 2;
     return Each(x, [&](const Picture& p) { Blur(p, number(3), radius, "gaussian"); });
@@ -99,10 +106,14 @@ torch::Tensor RunOperation(const torch::Tensor& x, const std::string& name, bool
 torch::Tensor RunSimclr(const torch::Tensor& x, const std::string& name) {
   const auto words = Split(name, '_');
   const float value = words.size() > 1 ? std::stof(words.back()) : 0.0f;
-  if (name.starts_with("brightness_v1_add")) return Each(x, [&](const Picture& p) { AddBrightness(p, value); });
-  if (name.starts_with("brightness_v2_mult")) return Each(x, [&](const Picture& p) { AdjustBrightness(p, value); });
-  if (words[0] == "contrast") return Each(x, [&](const Picture& p) { AdjustContrastPerChannel(p, value); });
-  if (words[0] == "saturation") return Each(x, [&](const Picture& p) { AdjustSaturationHsv(p, value); });
+  if (name.starts_with("brightness_v1_add"))
+    return Each(x, [&](const Picture& p) { AddBrightness(p, value); });
+  if (name.starts_with("brightness_v2_mult"))
+    return Each(x, [&](const Picture& p) { AdjustBrightness(p, value); });
+  if (words[0] == "contrast")
+    return Each(x, [&](const Picture& p) { AdjustContrastPerChannel(p, value); });
+  if (words[0] == "saturation")
+    return Each(x, [&](const Picture& p) { AdjustSaturationHsv(p, value); });
   if (words[0] == "hue") return Each(x, [&](const Picture& p) { AdjustHue(p, value); });
   if (words[0] == "gray") return Each(x, Grayscale);
   if (words[0] == "blur") {
@@ -115,7 +126,9 @@ torch::Tensor RunSimclr(const torch::Tensor& x, const std::string& name) {
 // The pictures of the file: they are small and the operations run on the CPU.
 torch::Tensor Input(const GoldenCase& c) { return FramesToFloat(c["in.images_hwc_u8"].cpu()); }
 
-bool Contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // What the tensor of 8-bit levels would be.
 torch::Tensor Levels(const torch::Tensor& x) { return (x * 255).round().clamp(0, 255); }
@@ -132,7 +145,10 @@ TEST(AugmentGolden, TensorFloat) {
         ASSERT_TRUE(actual.defined()) << "no such operation";
         const bool exact = name == "hflip" || name == "invert" || name.starts_with("cutout") ||
                            name.starts_with("solarize");
-        EXPECT_TRUE(IsClose(actual, value, {.absolute = exact ? 0.0 : Contains(name, "bicubic") ? 1e-4 : 1e-5}));
+        EXPECT_TRUE(IsClose(actual, value,
+                            {.absolute = exact                       ? 0.0
+                                         : Contains(name, "bicubic") ? 1e-4
+                                                                     : 1e-5}));
       }
     }
   }
@@ -162,7 +178,8 @@ TEST(AugmentGolden, TensorUint8) {
       SCOPED_TRACE(name);
       const auto actual = RunOperation(x, name, true);
       ASSERT_TRUE(actual.defined()) << "no such operation";
-      EXPECT_TRUE(IsClose(Levels(actual), value.cpu().to(torch::kFloat), {.absolute = name.starts_with("jitter") ? 4.0 : 1.0}));
+      EXPECT_TRUE(IsClose(Levels(actual), value.cpu().to(torch::kFloat),
+                          {.absolute = name.starts_with("jitter") ? 4.0 : 1.0}));
     }
   }
 }
@@ -186,8 +203,11 @@ TEST(AugmentGolden, Pillow) {
       auto actual = Levels(result).permute({0, 2, 3, 1});
       auto wanted = value.cpu().to(torch::kFloat);
       if (name.starts_with("rotate") || name.starts_with("affine")) {
-        // At the rim of the filled area Pillow takes the nearest pixel: compare where the picture covers a pixel entirely.
-        const auto inside = (RunOperation(torch::ones_like(x), name, true).permute({0, 2, 3, 1}) > 0.999).to(torch::kFloat);
+        // At the rim of the filled area Pillow takes the nearest pixel: compare where the picture
+        // covers a pixel entirely.
+        const auto inside =
+            (RunOperation(torch::ones_like(x), name, true).permute({0, 2, 3, 1}) > 0.999)
+                .to(torch::kFloat);
         EXPECT_GT(inside.mean().item<double>(), 0.4);
         actual = actual * inside;
         wanted = wanted * inside;

@@ -18,7 +18,8 @@ torch::Tensor Pictures(int64_t batch, int64_t height = 32, int64_t width = 32) {
   std::vector<torch::Tensor> frames;
   for (int64_t b = 0; b < batch; ++b) {
     Image image = FilmFrame(static_cast<int>(height), static_cast<int>(width), static_cast<int>(b));
-    frames.push_back(torch::from_blob(image.pixels.data(), {height, width, 3}, torch::kUInt8).clone());
+    frames.push_back(
+        torch::from_blob(image.pixels.data(), {height, width, 3}, torch::kUInt8).clone());
   }
   return FramesToFloat(torch::stack(frames));
 }
@@ -85,7 +86,8 @@ TEST(Augmenter, APictureDoesNotDependOnItsNeighbours) {
   for (int i = 0; i < 6; ++i) draws.push_back(augment.Draw(rng, 32, 32));
   const auto together = augment.Apply(x, draws);
   for (int64_t i = 0; i < 6; ++i) {
-    const auto alone = augment.Apply(x.slice(0, i, i + 1), std::span(draws).subspan(static_cast<size_t>(i), 1));
+    const auto alone =
+        augment.Apply(x.slice(0, i, i + 1), std::span(draws).subspan(static_cast<size_t>(i), 1));
     EXPECT_LT((alone[0] - together[i]).abs().max().item<float>(), 1e-5);
   }
 }
@@ -127,12 +129,14 @@ TEST(Augmenter, ProbabilitiesAndRangesAreThoseAskedFor) {
   options.erase_p = 0.4;
   const Augmenter augment(options);
   Rng rng(9);
-  double flips = 0, affine = 0, jitter = 0, gray = 0, blur = 0, solarize = 0, erase = 0, area = 0, brightness = 0;
+  double flips = 0, affine = 0, jitter = 0, gray = 0, blur = 0, solarize = 0, erase = 0, area = 0,
+         brightness = 0;
   std::set<std::array<int64_t, 4>> orders;
   const int n = 4000;
   for (int i = 0; i < n; ++i) {
     const AugmentDraw d = augment.Draw(rng, 64, 64);
-    flips += d.flip, affine += d.affine, jitter += d.jitter, gray += d.grayscale, blur += d.sigma > 0;
+    flips += d.flip, affine += d.affine, jitter += d.jitter, gray += d.grayscale,
+        blur += d.sigma > 0;
     solarize += d.solarize, erase += d.erase.height > 0;
     brightness += d.factors[0];
     area += static_cast<double>(d.crop.height * d.crop.width) / (64 * 64);
@@ -189,9 +193,9 @@ TEST(Augmenter, EachStrengthDoesSomething) {
     return !torch::equal(Augmenter(options)(x, rng), x);
   };
   for (const std::string yaml :
-       {"shift: 2", "crop: true", "flip_p: 1", "affine_p: 1", "jitter_p: 1\nbrightness: .4", "jitter_p: 1\ncontrast: .4",
-        "jitter_p: 1\nsaturation: .4", "jitter_p: 1\nhue: .1", "grayscale_p: 1", "blur_p: 1", "solarize_p: 1",
-        "erase_p: 1", "noise_std: .1"}) {
+       {"shift: 2", "crop: true", "flip_p: 1", "affine_p: 1", "jitter_p: 1\nbrightness: .4",
+        "jitter_p: 1\ncontrast: .4", "jitter_p: 1\nsaturation: .4", "jitter_p: 1\nhue: .1",
+        "grayscale_p: 1", "blur_p: 1", "solarize_p: 1", "erase_p: 1", "noise_std: .1"}) {
     EXPECT_TRUE(changed(yaml)) << yaml;
   }
 }
@@ -219,9 +223,12 @@ TEST(AugmentOps, ShiftRepeatsTheEdge) {
     EXPECT_TRUE(torch::equal(y[0][0], y[0][2]));
     return y[0][1].flatten().to(torch::kInt);
   };
-  EXPECT_TRUE(torch::equal(shifted(1, -2), torch::tensor({2, 3, 3, 3, 2, 3, 3, 3, 6, 7, 7, 7}, torch::kInt)));
-  EXPECT_TRUE(torch::equal(shifted(-1, 1), torch::tensor({4, 4, 5, 6, 8, 8, 9, 10, 8, 8, 9, 10}, torch::kInt)));
-  EXPECT_TRUE(torch::equal(shifted(9, 9), torch::tensor({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, torch::kInt)));
+  EXPECT_TRUE(torch::equal(shifted(1, -2),
+                           torch::tensor({2, 3, 3, 3, 2, 3, 3, 3, 6, 7, 7, 7}, torch::kInt)));
+  EXPECT_TRUE(torch::equal(shifted(-1, 1),
+                           torch::tensor({4, 4, 5, 6, 8, 8, 9, 10, 8, 8, 9, 10}, torch::kInt)));
+  EXPECT_TRUE(torch::equal(shifted(9, 9),
+                           torch::tensor({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, torch::kInt)));
 }
 
 TEST(AugmentOps, HsvIsInvertible) {
@@ -280,7 +287,8 @@ TEST(AugmentOps, AffineOfNothingIsTheIdentity) {
 }
 
 TEST(AugmentOps, FramesToFloatScalesAndMovesChannels) {
-  const auto frames = torch::tensor({0, 51, 255}, torch::kUInt8).view({1, 1, 1, 3}).expand({2, 4, 5, 3});
+  const auto frames =
+      torch::tensor({0, 51, 255}, torch::kUInt8).view({1, 1, 1, 3}).expand({2, 4, 5, 3});
   const auto x = FramesToFloat(frames);
   EXPECT_EQ(x.sizes(), torch::IntArrayRef({2, 3, 4, 5}));
   EXPECT_FLOAT_EQ(x[1][1][3][4].item<float>(), 0.2f);

@@ -48,8 +48,8 @@ TEST(LoadClips, ReadsAMixedFolderAndSkipsTheBrokenClipByName) {
   WriteFileAtomic(folder / "notes.txt", "not a clip");
   WriteFileAtomic(folder / ".hidden.mp4", "not a clip");
   const ClipSet set = LoadClips(Options(folder.path()));
-  EXPECT_THAT(NamesOf(set), ElementsAre("good/clip2.mp4", "good/clip10.avi", "good/frames", "near_miss/b.webm",
-                                        "random/day1/c.mp4"));
+  EXPECT_THAT(NamesOf(set), ElementsAre("good/clip2.mp4", "good/clip10.avi", "good/frames",
+                                        "near_miss/b.webm", "random/day1/c.mp4"));
   const std::vector<std::string> labels = {"good", "good", "good", "near_miss", "random"};
   const std::vector<int64_t> lengths = {12, 7, 11, 9, 5};
   for (size_t i = 0; i < 5; ++i) {
@@ -72,13 +72,16 @@ TEST(LoadClips, FramesAreThoseOfTheReaderShrunkAsResizeFramesDoes) {
   VideoReader reader(folder / "a.mp4");
   std::vector<torch::Tensor> raw;
   for (Image frame; reader.Next(frame);) {
-    raw.push_back(torch::from_blob(frame.pixels.data(), {frame.height, frame.width, 3}, torch::kUInt8).clone());
+    raw.push_back(
+        torch::from_blob(frame.pixels.data(), {frame.height, frame.width, 3}, torch::kUInt8)
+            .clone());
   }
   for (const std::string mode : {"area", "bilinear"}) {
     DataOptions options = Options(folder.path());
     options.resize = mode;
     const ClipSet set = LoadClips(options);
-    EXPECT_TRUE(torch::equal(set.clips[0].frames, ResizeFrames(torch::stack(raw), 32, 32, mode))) << mode;
+    EXPECT_TRUE(torch::equal(set.clips[0].frames, ResizeFrames(torch::stack(raw), 32, 32, mode)))
+        << mode;
   }
 }
 
@@ -94,7 +97,9 @@ TEST(LoadClips, StrideAndLimits) {
   ASSERT_EQ(set.clips[0].frames.size(0), 4);
   for (int i = 0; i < 4; ++i) {
     const Image expected = FilmFrame(32, 32, 3 * i);
-    EXPECT_EQ(std::memcmp(set.clips[0].frames[i].data_ptr(), expected.pixels.data(), expected.pixels.size()), 0);
+    EXPECT_EQ(std::memcmp(set.clips[0].frames[i].data_ptr(), expected.pixels.data(),
+                          expected.pixels.size()),
+              0);
   }
   options.min_frames = 3;
   set = LoadClips(options);
@@ -120,7 +125,8 @@ TEST(LoadClips, StrideDividesTheSpeed) {
 
 TEST(LoadClips, MissingEmptyAndUnusableFoldersAreErrors) {
   const TempFolder folder;
-  EXPECT_THAT(UserErrorOf([&] { LoadClips(Options(folder / "none")); }), HasSubstr("there is no such folder"));
+  EXPECT_THAT(UserErrorOf([&] { LoadClips(Options(folder / "none")); }),
+              HasSubstr("there is no such folder"));
   EXPECT_THAT(UserErrorOf([&] { LoadClips(Options("")); }), HasSubstr("data.path"));
   EXPECT_THAT(UserErrorOf([&] { LoadClips(Options(folder.path())); }), HasSubstr("holds no video"));
   WriteFileAtomic(folder / "a.mp4", "nonsense");
@@ -159,7 +165,9 @@ TEST(LoadClips, TheManifestDecidesWhatIsRead) {
   WriteFrames(folder / "good/c", 6, 32, 32);
   WriteFilm(folder / "short.mp4", 6);
   Manifest manifest;
-  manifest.clips = {{"good/c", "", 12.5}, {"good/a.mp4", "near_miss", 0, 6}, {"gone.mp4", "good"},
+  manifest.clips = {{"good/c", "", 12.5},
+                    {"good/a.mp4", "near_miss", 0, 6},
+                    {"gone.mp4", "good"},
                     {"short.mp4", "good", 0, 9}};
   WriteManifest(folder / "manifest.json", manifest);
   const ClipSet set = LoadClips(Options(folder.path()));

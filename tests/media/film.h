@@ -49,7 +49,8 @@ class TempFolder {
 // Picture t of a film: a soft background, a disc that goes to the right, a bar that marks t mod 8.
 inline Image FilmFrame(int height, int width, int t) {
   Image image(height, width);
-  const double cx = width * (0.2 + 0.02 * t), cy = height * (0.5 + 0.2 * std::sin(0.3 * t)), r = 0.12 * height;
+  const double cx = width * (0.2 + 0.02 * t), cy = height * (0.5 + 0.2 * std::sin(0.3 * t)),
+               r = 0.12 * height;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       uint8_t* pixel = image.pixels.data() + (static_cast<size_t>(y) * width + x) * 3;
@@ -63,7 +64,8 @@ inline Image FilmFrame(int height, int width, int t) {
   return image;
 }
 
-inline void WriteFilm(const std::filesystem::path& path, int frames, int height = 64, int width = 64, double fps = 25) {
+inline void WriteFilm(const std::filesystem::path& path, int frames, int height = 64,
+                      int width = 64, double fps = 25) {
   std::filesystem::create_directories(path.parent_path());
   VideoWriter writer(path, fps, height, width);
   for (int t = 0; t < frames; ++t) writer.Write(FilmFrame(height, width, t).view());
@@ -72,7 +74,8 @@ inline void WriteFilm(const std::filesystem::path& path, int frames, int height 
 
 // Copies the first `share` of a file over itself.
 inline void CutOffFile(const std::filesystem::path& path, double share) {
-  std::filesystem::resize_file(path, static_cast<uintmax_t>(static_cast<double>(std::filesystem::file_size(path)) * share));
+  std::filesystem::resize_file(
+      path, static_cast<uintmax_t>(static_cast<double>(std::filesystem::file_size(path)) * share));
 }
 
 inline double Rmse(const Image& a, const Image& b) {

@@ -35,7 +35,8 @@ TEST(Image, DamageIsNamedAndNothingIsPrinted) {
   const auto message = [&](const std::string& name) {
     return UserErrorOf([&] { ReadImage(folder / name); });
   };
-  EXPECT_THAT(message("cut.png"), HasSubstr("cut.png: cannot be read as a picture: the file is cut off"));
+  EXPECT_THAT(message("cut.png"),
+              HasSubstr("cut.png: cannot be read as a picture: the file is cut off"));
   EXPECT_THAT(message("flipped.png"), HasSubstr("wrong checksum"));
   EXPECT_THAT(message("cut.jpg"), HasSubstr("JPEG end marker is missing"));
   EXPECT_THAT(message("text.png"), HasSubstr("no picture format"));

@@ -52,11 +52,13 @@ TEST(Loader, GoesOnAtAnyBatch) {
 TEST(Loader, TheQueueIsBounded) {
   std::atomic<int> made{0};
   Loader<int> loader([&](Rng&) { return made.fetch_add(1); }, Rng(1), 0, 3);
-  for (int wait = 0; wait < 2000 && made < 3; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int wait = 0; wait < 2000 && made < 3; ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(made, 3);
   loader.Next();
-  for (int wait = 0; wait < 2000 && made < 4; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int wait = 0; wait < 2000 && made < 4; ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(made, 4);
 }
 
@@ -104,8 +106,9 @@ TEST(Loader, EndsWhileTheQueueIsFull) {
 
 TEST(Loader, RunsOnAnotherThreadWithoutAutograd) {
   const auto here = std::this_thread::get_id();
-  Loader<bool> loader([here](Rng&) { return std::this_thread::get_id() != here && !torch::GradMode::is_enabled(); },
-                      Rng(1));
+  Loader<bool> loader(
+      [here](Rng&) { return std::this_thread::get_id() != here && !torch::GradMode::is_enabled(); },
+      Rng(1));
   EXPECT_TRUE(loader.Next());
 }
 

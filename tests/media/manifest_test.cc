@@ -50,10 +50,12 @@ TEST(Manifest, MistakesAreNamed) {
   EXPECT_THAT(message("{"), HasSubstr("manifest.json: is not valid JSON"));
   EXPECT_THAT(message("[]"), HasSubstr("a list 'clips'"));
   EXPECT_THAT(message(R"({"clips":[{"label":"good"}]})"), HasSubstr("clips[0]: 'file' is missing"));
-  EXPECT_THAT(message(R"({"clips":[{"file":"a.mp4","fps":"fast"}]})"), HasSubstr("'fps' should be a number"));
+  EXPECT_THAT(message(R"({"clips":[{"file":"a.mp4","fps":"fast"}]})"),
+              HasSubstr("'fps' should be a number"));
   EXPECT_THAT(message(R"({"clips":[{"file":"a.mp4","label":"goood"}]})"),
               HasSubstr("unknown label 'goood', did you mean 'good'?"));
-  EXPECT_THAT(message(R"({"clips":[{"file":"a.mp4"},{"file":"a.mp4"}]})"), HasSubstr("listed twice"));
+  EXPECT_THAT(message(R"({"clips":[{"file":"a.mp4"},{"file":"a.mp4"}]})"),
+              HasSubstr("listed twice"));
 }
 
 }  // namespace

@@ -13,13 +13,15 @@ torch::Tensor RandomFrames(int64_t batch, int64_t height, int64_t width) {
 
 TEST(ResizeFrames, GrowingByAreaIsBilinear) {
   const auto frames = RandomFrames(1, 20, 20);
-  EXPECT_TRUE(torch::equal(ResizeFrames(frames, 31, 40, "area"), ResizeFrames(frames, 31, 40, "bilinear")));
+  EXPECT_TRUE(
+      torch::equal(ResizeFrames(frames, 31, 40, "area"), ResizeFrames(frames, 31, 40, "bilinear")));
 }
 
 TEST(ResizeFrames, IsTheProductWithItsWeights) {
   const auto frames = RandomFrames(3, 33, 47);
   const auto rows = ResizeWeights(33, 10, "area"), columns = ResizeWeights(47, 12, "area");
-  const auto expected = torch::einsum("hy,byxc,wx->bhwc", {rows, frames.to(torch::kFloat), columns});
+  const auto expected =
+      torch::einsum("hy,byxc,wx->bhwc", {rows, frames.to(torch::kFloat), columns});
   const auto actual = ResizeFrames(frames, 10, 12, "area").to(torch::kFloat);
   EXPECT_LE((actual - expected).abs().max().item<double>(), 0.501);
 }
@@ -30,11 +32,13 @@ TEST(ResizeFrames, SameSizeIsTheSameTensorAndPicturesDoNotDependOnTheBatch) {
   EXPECT_TRUE(torch::equal(ResizeFrames(frames, 16, 16, "area")[2],
                            ResizeFrames(frames.slice(0, 2, 3), 16, 16, "area")[0]));
   const auto turned = frames.transpose(1, 2);
-  EXPECT_TRUE(torch::equal(ResizeFrames(turned, 16, 20, "area"), ResizeFrames(turned.contiguous(), 16, 20, "area")));
+  EXPECT_TRUE(torch::equal(ResizeFrames(turned, 16, 20, "area"),
+                           ResizeFrames(turned.contiguous(), 16, 20, "area")));
 }
 
 TEST(ResizeWeights, RowsSumToOneAndStayInsideTheirRange) {
-  for (const std::string mode : {"area", "bilinear", "bicubic", "bilinear_point", "bicubic_point"}) {
+  for (const std::string mode :
+       {"area", "bilinear", "bicubic", "bilinear_point", "bicubic_point"}) {
     SCOPED_TRACE(mode);
     for (const int64_t output : {5, 13, 29}) {
       const auto weights = ResizeWeights(40, output, mode, 7, 13);
@@ -42,7 +46,8 @@ TEST(ResizeWeights, RowsSumToOneAndStayInsideTheirRange) {
       EXPECT_EQ(weights.slice(1, 0, 7).abs().max().item<float>(), 0);
       EXPECT_EQ(weights.slice(1, 20, 40).abs().max().item<float>(), 0);
     }
-    EXPECT_TRUE(torch::allclose(ResizeWeights(9, 9, mode), torch::eye(9), 0, 1e-6)) << "same size changes nothing";
+    EXPECT_TRUE(torch::allclose(ResizeWeights(9, 9, mode), torch::eye(9), 0, 1e-6))
+        << "same size changes nothing";
   }
 }
 

@@ -14,14 +14,16 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Clip c has `lengths[c]` frames of 4x4, frame t filled with (c, t, 0); labels good, good, ..., the last random.
+// Clip c has `lengths[c]` frames of 4x4, frame t filled with (c, t, 0); labels good, good, ..., the
+// last random.
 ClipSet Clips(const std::vector<int64_t>& lengths) {
   ClipSet set;
   for (size_t c = 0; c < lengths.size(); ++c) {
     auto frames = torch::zeros({lengths[c], 4, 4, 3}, torch::kUInt8);
     frames.select(3, 0).fill_(static_cast<int64_t>(c));
     frames.select(3, 1).copy_(torch::arange(lengths[c]).view({-1, 1, 1}));
-    set.clips.push_back({"clip" + std::to_string(c), c + 1 == lengths.size() ? "random" : "good", frames, 25});
+    set.clips.push_back(
+        {"clip" + std::to_string(c), c + 1 == lengths.size() ? "random" : "good", frames, 25});
   }
   return set;
 }
@@ -39,7 +41,8 @@ TEST(FrameSampler, UniformReachesEveryFrameAlike) {
   const ClipSet set = Clips({2, 10, 4});
   Rng rng(1);
   std::map<std::pair<int64_t, int64_t>, int> counts;
-  for (const auto& index : FrameSampler(set).Uniform(rng, 16000)) ++counts[{index.clip, index.frame}];
+  for (const auto& index : FrameSampler(set).Uniform(rng, 16000))
+    ++counts[{index.clip, index.frame}];
   EXPECT_EQ(counts.size(), 16u);
   for (const auto& [index, count] : counts) EXPECT_NEAR(count, 1000, 150);
 }
@@ -70,9 +73,11 @@ TEST(FrameSampler, WindowsAreEvenlySpacedAndFit) {
   }
   EXPECT_EQ(starts.size(), 6u + 3u) << "every start occurs";
   for (int i = 0; i < 20; ++i) EXPECT_EQ(sampler.Window(rng, 5, 1, 0)[0], (FrameIndex{0, 0}));
-  EXPECT_THAT(UserErrorOf([&] { sampler.Window(rng, 7, 2); }),
-              HasSubstr("no clip is long enough for a window of 7 frames at stride 2: 13 frames are needed, the "
-                        "longest has 12 ('clip1')"));
+  EXPECT_THAT(
+      UserErrorOf([&] { sampler.Window(rng, 7, 2); }),
+      HasSubstr(
+          "no clip is long enough for a window of 7 frames at stride 2: 13 frames are needed, the "
+          "longest has 12 ('clip1')"));
 }
 
 TEST(FrameSampler, SpreadIsSortedWithoutRepetition) {
@@ -146,7 +151,8 @@ TEST(FrameSampler, TripletsKeepTheRadii) {
     anchors[t.anchor.clip].insert(t.anchor.frame);
   }
   EXPECT_FALSE(anchors.contains(0)) << "5 frames have no negative";
-  EXPECT_EQ(anchors[1], (std::set<int64_t>{0, 1, 2, 6, 7, 8})) << "the middle of 9 frames has none either";
+  EXPECT_EQ(anchors[1], (std::set<int64_t>{0, 1, 2, 6, 7, 8}))
+      << "the middle of 9 frames has none either";
   EXPECT_EQ(anchors[2].size(), 40u);
   EXPECT_THROW(FrameSampler(set).TripletTcn(rng, 1, 2, 39), UserError);
 }
@@ -164,9 +170,12 @@ TEST(FrameSampler, GoalsAreLastFramesOfTheOwnOrAnotherClip) {
   }
   EXPECT_NEAR(crossed / 4000.0, 0.4, 0.04);
   EXPECT_EQ(goals.size(), 3u);
-  for (const auto& pair : FrameSampler(set).GoalPairs(rng, 200, 0)) EXPECT_EQ(pair.goal.clip, pair.frame.clip);
-  for (const auto& pair : FrameSampler(set).GoalPairs(rng, 200, 1)) EXPECT_NE(pair.goal.clip, pair.frame.clip);
-  EXPECT_THAT(UserErrorOf([&] { FrameSampler(set, {"random"}).GoalPairs(rng, 1, 0.5); }), HasSubstr("one clip only"));
+  for (const auto& pair : FrameSampler(set).GoalPairs(rng, 200, 0))
+    EXPECT_EQ(pair.goal.clip, pair.frame.clip);
+  for (const auto& pair : FrameSampler(set).GoalPairs(rng, 200, 1))
+    EXPECT_NE(pair.goal.clip, pair.frame.clip);
+  EXPECT_THAT(UserErrorOf([&] { FrameSampler(set, {"random"}).GoalPairs(rng, 1, 0.5); }),
+              HasSubstr("one clip only"));
 }
 
 TEST(FrameSampler, SubClipsAreInOrder) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "core/error.h"
+#include "media/container.h"
 #include "tests/media/film.h"
 
 namespace v2r {
@@ -95,9 +96,12 @@ TEST(VideoReader, NamesWhatIsWrongWithAFileThatIsNoVideo) {
   const TempFolder folder;
   WriteFileAtomic(folder / "empty.mp4", "");
   WriteFileAtomic(folder / "text.mp4", "this is not a film, although it is named so");
-  EXPECT_THAT(UserErrorOf([&] { VideoReader(folder / "none.mp4"); }), HasSubstr("none.mp4: there is no such video"));
-  EXPECT_THAT(UserErrorOf([&] { VideoReader(folder / "empty.mp4"); }), HasSubstr("empty.mp4: the file is empty"));
-  EXPECT_THAT(UserErrorOf([&] { VideoReader(folder / "text.mp4"); }), HasSubstr("text.mp4: cannot be opened"));
+  EXPECT_THAT(UserErrorOf([&] { VideoReader(folder / "none.mp4"); }),
+              HasSubstr("none.mp4: there is no such video"));
+  EXPECT_THAT(UserErrorOf([&] { VideoReader(folder / "empty.mp4"); }),
+              HasSubstr("empty.mp4: the file is empty"));
+  EXPECT_THAT(UserErrorOf([&] { VideoReader(folder / "text.mp4"); }),
+              HasSubstr("text.mp4: cannot be opened"));
   EXPECT_THAT(UserErrorOf([&] { VideoReader(folder.path()); }), HasSubstr("is not a video file"));
 }
 
@@ -135,6 +139,43 @@ TEST(VideoReader, ACutOffMp4SaysThatTheRecordingWasNotFinished) {
   EXPECT_THAT(UserErrorOf([&] { VideoReader(folder / "cut.mp4"); }), HasSubstr("cut off"));
 }
 
+TEST(VideoReader, AFilmCutByItsEditListIsWhole) {
+  const TempFolder folder;
+  WriteFilm(folder / "a.mp4", 40);
+  EXPECT_DOUBLE_EQ(InspectContainer(folder / "a.mp4").shown_share, 1);
+  // Halves the shown duration, as a player's "trim" does: box name, version, number of entries,
+  // duration.
+  std::string bytes = ReadFile(folder / "a.mp4");
+  const size_t at = bytes.find("elst");
+  ASSERT_NE(at, std::string::npos);
+  uint32_t duration = 0;
+  for (size_t i = 12; i < 16; ++i) duration = duration << 8 | static_cast<uint8_t>(bytes[at + i]);
+  for (size_t i = 0; i < 4; ++i)
+    bytes[at + 12 + i] = static_cast<char>(duration / 2 >> (24 - 8 * i) & 0xFF);
+  WriteFileAtomic(folder / "trimmed.mp4", bytes);
+  EXPECT_NEAR(InspectContainer(folder / "trimmed.mp4").shown_share, 0.5, 0.01);
+  int count = 0;
+  VideoReader reader(folder / "trimmed.mp4");
+  for (Image frame; reader.Next(frame);) ++count;
+  EXPECT_NEAR(count, 20, 2);
+}
+
+TEST(VideoReader, AHoleInTheFilmNamesTheFrame) {
+  const TempFolder folder;
+  WriteFilm(folder / "hole.avi", 40, 128, 128);
+  EXPECT_EQ(InspectContainer(folder / "hole.avi").pictures, 40);
+  std::string bytes = ReadFile(folder / "hole.avi");
+  const size_t from = bytes.size() / 3;
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes.size() / 3, '\0');
+  WriteFileAtomic(folder / "hole.avi", bytes);
+  EXPECT_THAT(UserErrorOf([&] {
+                VideoReader reader(folder / "hole.avi");
+                for (Image frame; reader.Next(frame);) {
+                }
+              }),
+              HasSubstr("the film is damaged there"));
+}
+
 TEST(VideoReader, NothingIsPrintedOnStderr) {
   const TempFolder folder;
   WriteFilm(folder / "cut.mp4", 20);
@@ -153,7 +194,8 @@ TEST(VideoReader, NothingIsPrintedOnStderr) {
         },
         UserError);
   }
-  for (const std::string extension : {".mp4", ".webm", ".avi", ".mkv"}) WriteFilm(folder / ("good" + extension), 3);
+  for (const std::string extension : {".mp4", ".webm", ".avi", ".mkv"})
+    WriteFilm(folder / ("good" + extension), 3);
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
@@ -200,15 +242,19 @@ TEST(VideoWriter, AWriteThatTheSystemRefusesIsAnErrorAndLeavesNothing) {
   }
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
-  for (const auto& message : messages) EXPECT_THAT(message, HasSubstr("the video cannot be written"));
+  for (const auto& message : messages)
+    EXPECT_THAT(message, HasSubstr("the video cannot be written"));
   EXPECT_THAT(folder.Names(), IsEmpty());
 }
 
 TEST(VideoWriter, RefusesWhatNoCodecTakes) {
   const TempFolder folder;
-  EXPECT_THAT(UserErrorOf([&] { VideoWriter(folder / "a.mp4", 25, 63, 64); }), HasSubstr("even height and width"));
-  EXPECT_THAT(UserErrorOf([&] { VideoWriter(folder / "a.gif", 25, 64, 64); }), HasSubstr("'.gif' (known: .mp4"));
-  EXPECT_THAT(UserErrorOf([&] { VideoWriter(folder / "a.mp4", 0, 64, 64); }), HasSubstr("frames a second"));
+  EXPECT_THAT(UserErrorOf([&] { VideoWriter(folder / "a.mp4", 25, 63, 64); }),
+              HasSubstr("even height and width"));
+  EXPECT_THAT(UserErrorOf([&] { VideoWriter(folder / "a.gif", 25, 64, 64); }),
+              HasSubstr("'.gif' (known: .mp4"));
+  EXPECT_THAT(UserErrorOf([&] { VideoWriter(folder / "a.mp4", 0, 64, 64); }),
+              HasSubstr("frames a second"));
   EXPECT_THAT(UserErrorOf([&] { VideoWriter(folder / "none/a.mp4", 25, 64, 64); }),
               HasSubstr("No such file or directory"));
   VideoWriter writer(folder / "b.mp4", 25, 64, 64);
