@@ -75,9 +75,9 @@ int Run(int argc, char** argv) {
   CLI::App* record = app.add_subcommand("record", "film a run's policy with its reward curves");
   for (CLI::App* command : {eval, record}) {
     command->add_option("run", run, "run directory")->required();
-    command->add_option("--checkpoint", checkpoint, "last, best or step_NNNNNNNNN", true);
+    command->add_option("--checkpoint", checkpoint, "last, best or step_NNNNNNNNN")->capture_default_str();
     command->add_option("--episodes", episodes, "episodes, 0 = as the run's config says");
-    command->add_option("--seed", seed, "seed of the episodes", true);
+    command->add_option("--seed", seed, "seed of the episodes")->capture_default_str();
   }
   record->add_option("--out", out, "video to write; default in the run's videos/");
   CLI::App* report = app.add_subcommand("report", "write a run's report.html anew");
