@@ -34,30 +34,20 @@ Assembly Assemble(const TrainOptions& options, const std::filesystem::path& run)
   Assembly assembly;
   assembly.device = ResolveDevice(options.device);
   if (!RewardNeedsFrames(options.reward)) return assembly;
-  EncoderSpec spec = options.encoder.spec;
   const bool pixels = options.reward.name == "pixel_l2";
-  if (!options.encoder.path.empty()) {
-    assembly.encoder_path = options.encoder.path;
-    spec = LoadEncoder(assembly.encoder_path, torch::kCPU, "float32").spec();
+  assembly.encoder_path = options.encoder.path;
+  if (pixels || !assembly.encoder_path.empty()) {
+    assembly.encoder = MakeRewardEncoder(options.reward, assembly.encoder_path, assembly.device);
   }
+  const EncoderSpec spec = assembly.encoder ? assembly.encoder->spec() : options.encoder.spec;
   assembly.demos_folder = DemosFolder(options, run);
   assembly.clips = LoadDemos(assembly.demos_folder, spec);
-  if (pixels) {
-    EncoderSpec pixel_spec;
-    pixel_spec.arch = "pixels";
-    pixel_spec.input_size = spec.input_size;
-    Rng rng(0);
-    assembly.encoder = std::make_shared<Encoder>(
-        MakeEncoder(MakeEncoderNet(pixel_spec, rng), {}, assembly.device, "float32", {{"method", "pixels"}}));
-  } else {
-    if (assembly.encoder_path.empty()) {
-      assembly.encoder_path = run / "encoder.safetensors";
-      if (!std::filesystem::exists(assembly.encoder_path)) {
-        Pretrain(options.pretrain, spec, assembly.clips, assembly.encoder_path, assembly.device);
-      }
+  if (assembly.encoder == nullptr) {
+    assembly.encoder_path = run / "encoder.safetensors";
+    if (!std::filesystem::exists(assembly.encoder_path)) {
+      Pretrain(options.pretrain, spec, assembly.clips, assembly.encoder_path, assembly.device);
     }
-    assembly.encoder =
-        std::make_shared<Encoder>(LoadEncoder(assembly.encoder_path, assembly.device, options.reward.dtype));
+    assembly.encoder = MakeRewardEncoder(options.reward, assembly.encoder_path, assembly.device);
   }
   assembly.demos = EmbedDemos(options.reward, assembly.encoder.get(), assembly.clips);
   return assembly;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/run_directory.h"
+#include "app/setup.h"
 #include "app/train.h"
 #include "core/config.h"
 #include "core/error.h"
@@ -91,7 +92,8 @@ void Reuse(TrainOptions& options, const Shared& shared, std::string& demos_key, 
   demos_key = options.env.id + (options.env.distractors ? "+d" : "") + Dump(options.demos).ToYaml();
   encoder_key = demos_key + Dump(options.encoder).ToYaml() + Dump(options.pretrain).ToYaml();
   if (options.demos.path.empty() && shared.demos.contains(demos_key)) options.demos.path = shared.demos.at(demos_key);
-  if (options.encoder.path.empty() && shared.encoders.contains(encoder_key)) {
+  const bool learns = RewardNeedsFrames(options.reward) && options.reward.name != "pixel_l2";
+  if (learns && options.encoder.path.empty() && shared.encoders.contains(encoder_key)) {
     options.encoder.path = shared.encoders.at(encoder_key);
   }
 }

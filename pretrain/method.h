@@ -28,7 +28,8 @@ class Method : public Pretrainer {
   Head AddHead(const std::string& name, const HeadSpec& spec, Rng& rng);
   // A module that is trained along and dies with the training (a projection head).
   void AddTrained(const std::string& name, std::shared_ptr<torch::nn::Module> module);
-  // views float [B,3S,H,W] in [0,1] -> [B,D]. Without gradient and in eval mode when the encoder is frozen.
+  // views float [B,3S,H,W] in [0,1] -> [B,D]. Without gradient and in eval mode when the encoder is
+  // frozen.
   torch::Tensor Embed(const torch::Tensor& views) const;
   // UserError: with freeze_encoder=true this method has nothing left to train.
   void RefuseFrozenEncoder() const;
@@ -41,7 +42,8 @@ class Method : public Pretrainer {
   std::map<std::string, Head> heads_;
 };
 
-// float [B,3S,H,W] in [0,1] -> normalised by the spec's mean and deviation, as EncoderNetImpl::forward takes it.
+// float [B,3S,H,W] in [0,1] -> normalised by the spec's mean and deviation, as
+// EncoderNetImpl::forward takes it, channels-last.
 torch::Tensor Normalise(const EncoderSpec& spec, const torch::Tensor& pictures);
 
 }  // namespace v2r

@@ -60,27 +60,36 @@ struct PretrainOptions {
     v("schedule", schedule, "step size after warm-up", OneOf({"cosine", "linear", "constant"}));
     v("init_from", init_from, "encoder file whose weights to start from, empty = fresh weights");
     v("freeze_encoder", freeze_encoder, "train only the method's heads on a frozen encoder");
-    v("data_dependent_init", data_dependent_init, "zero mean, unit deviation of the embedding at the start");
+    v("data_dependent_init", data_dependent_init,
+      "fresh weights start with zero mean, unit deviation of the embedding");
     v("labels", labels, "labels of the clips to learn from (good, near_miss, random)");
-    v("checkpoint_every", checkpoint_every, "iterations between checkpoints, 0 = only when interrupted", AtLeast(0));
+    v("checkpoint_every", checkpoint_every,
+      "iterations between checkpoints, 0 = only when interrupted", AtLeast(0));
     v("log_every", log_every, "iterations between metric rows", AtLeast(1));
     v("augment", augment, "augmentation");
-    v("temperature", temperature, "temperature of the softmax (simclr; tcn with tcn_loss=xirl)", AtLeast(1e-4));
-    v("ntxent_scaling", ntxent_scaling, "simclr: mean over 2N as in the paper, or the released sum of two means",
+    v("temperature", temperature, "temperature of the softmax (simclr; tcn with tcn_loss=xirl)",
+      AtLeast(1e-4));
+    v("ntxent_scaling", ntxent_scaling,
+      "simclr: mean over 2N as in the paper, or the released sum of two means",
       OneOf({"mean", "simclr"}));
     v("projection_hidden", projection_hidden, "simclr: width of the projection head", AtLeast(1));
     v("projection_dim", projection_dim, "simclr: output of the projection head", AtLeast(1));
-    v("projection_layers", projection_layers, "simclr: layers of the projection head (2 = v1, 3 = v2)", InRange(1, 4));
-    v("temporal_window", temporal_window, "simclr: views are frames up to this many steps apart, 0 = the same frame",
-      AtLeast(0));
+    v("projection_layers", projection_layers,
+      "simclr: layers of the projection head (2 = v1, 3 = v2)", InRange(1, 4));
+    v("temporal_window", temporal_window,
+      "simclr: views are frames up to this many steps apart, 0 = the same frame", AtLeast(0));
     v("tcn_loss", tcn_loss, "tcn: squared-L2 triplet hinge, or XIRL's cross-entropy over frames",
       OneOf({"triplet", "xirl"}));
     v("margin", margin, "tcn: margin of the hinge", AtLeast(0));
     v("positive_window", positive_window, "tcn: positives lie within this many steps", AtLeast(1));
-    v("negative_window", negative_window, "tcn: negatives lie farther than this many steps", AtLeast(1));
-    v("distance_scale", distance_scale, "tdist: steps that make one unit of distance", AtLeast(1e-3));
-    v("goal_share", goal_share, "tdist: share of pairs whose second frame is a last frame", InRange(0, 1));
-    v("cross_clip_goals", cross_clip_goals, "tdist: last frames of other clips too (one fixed goal)");
+    v("negative_window", negative_window, "tcn: negatives lie farther than this many steps",
+      AtLeast(1));
+    v("distance_scale", distance_scale, "tdist: steps that make one unit of distance",
+      AtLeast(1e-3));
+    v("goal_share", goal_share, "tdist: share of pairs whose second frame is a last frame",
+      InRange(0, 1));
+    v("cross_clip_goals", cross_clip_goals,
+      "tdist: one fixed goal, last frames of other good clips; false: of the own");
     v("rank_hidden", rank_hidden, "ranking: hidden layers of the head");
     v("rank_regulariser", rank_regulariser, "ranking: weight of u^2", AtLeast(0));
   }

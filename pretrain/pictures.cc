@@ -1,7 +1,6 @@
 #include "pretrain/pictures.h"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_set>
 
 #include "core/error.h"
@@ -19,37 +18,43 @@ FrameIndex NthFrame(const ClipSet& clips, int64_t index) {
   V2R_CHECK(false, "frame {} lies behind the last clip", index);
 }
 
+// RGB pixels, one after the other -> a red, a green and a blue plane in [0,1].
+void ToPlanes(const uint8_t* rgb, int64_t pixels, float* planes) {
+  constexpr float kScale = 1.0f / 255.0f;
+  for (int64_t i = 0; i < pixels; ++i) {
+    planes[i] = static_cast<float>(rgb[3 * i]) * kScale;
+    planes[pixels + i] = static_cast<float>(rgb[3 * i + 1]) * kScale;
+    planes[2 * pixels + i] = static_cast<float>(rgb[3 * i + 2]) * kScale;
+  }
+}
+
 }  // namespace
 
-torch::Tensor GatherStacks(const ClipSet& clips, std::span<const FrameIndex> frames, int64_t frame_stack) {
-  V2R_CHECK(!frames.empty());
-  const torch::Tensor& first = clips.clips[frames[0].clip].frames;
-  const int64_t height = first.size(1);
-  const int64_t width = first.size(2);
-  const int64_t bytes = height * width * 3;
-  torch::Tensor out =
-      torch::empty({static_cast<int64_t>(frames.size()), frame_stack, height, width, 3}, torch::kByte);
-  uint8_t* to = out.data_ptr<uint8_t>();
+torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frames,
+                         const EncoderSpec& spec) {
+  const int64_t stack = spec.frame_stack;
+  const int64_t size = spec.input_size;
+  const int64_t pixels = size * size;
+  torch::Tensor views =
+      torch::empty({static_cast<int64_t>(frames.size()), 3 * stack, size, size}, torch::kFloat);
+  float* to = views.data_ptr<float>();
   for (const FrameIndex& index : frames) {
     const torch::Tensor& clip = clips.clips[index.clip].frames;
-    V2R_CHECK_EQ(clip.size(1) * clip.size(2) * 3, bytes);
+    V2R_CHECK(clip.size(1) == size && clip.size(2) == size, "frames of {}x{}", clip.size(1),
+              clip.size(2));
     const uint8_t* from = clip.const_data_ptr<uint8_t>();
-    for (int64_t s = frame_stack - 1; s >= 0; --s, to += bytes) {
-      std::memcpy(to, from + std::max<int64_t>(0, index.frame - s) * bytes, bytes);
+    for (int64_t s = stack - 1; s >= 0; --s, to += 3 * pixels) {
+      ToPlanes(from + std::max<int64_t>(0, index.frame - s) * pixels * 3, pixels, to);
     }
   }
-  return out;
+  return views;
 }
 
-torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> frames, const AugmentOptions& augment,
-                             const EncoderSpec& spec, Rng& rng) {
-  const torch::Tensor pictures = FramesToFloat(GatherStacks(clips, frames, spec.frame_stack)).flatten(0, 1);
-  return Augmenter(augment)(pictures, rng, spec.frame_stack)
-      .view({static_cast<int64_t>(frames.size()), 3 * spec.frame_stack, spec.input_size, spec.input_size});
-}
-
-torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frames, const EncoderSpec& spec) {
-  return FramesToFloat(GatherStacks(clips, frames, spec.frame_stack)).flatten(1, 2).contiguous();
+torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> frames,
+                             const AugmentOptions& augment, const EncoderSpec& spec, Rng& rng) {
+  const torch::Tensor plain = PlainViews(clips, frames, spec);
+  const torch::Tensor pictures = plain.view({-1, 3, spec.input_size, spec.input_size});
+  return Augmenter(augment)(pictures, rng, spec.frame_stack).view(plain.sizes());
 }
 
 std::vector<FrameIndex> SpreadFrames(const ClipSet& clips, int64_t count) {

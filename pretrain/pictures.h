@@ -1,4 +1,5 @@
-// The pictures of a batch: drawn frames (with the frames before them when the encoder stacks), augmented.
+// The pictures of a batch: drawn frames (with the frames before them when the encoder stacks),
+// augmented.
 #pragma once
 
 #include <torch/torch.h>
@@ -14,19 +15,21 @@
 
 namespace v2r {
 
-// uint8 [B,S,H,W,3]: each frame with the S-1 frames before it, oldest first; before a clip's start its first frame is repeated.
-torch::Tensor GatherStacks(const ClipSet& clips, std::span<const FrameIndex> frames, int64_t frame_stack);
-// The drawn pictures, each augmented on its own (the frames of one stack alike): float [B,3S,H,W] in [0,1].
-torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> frames, const AugmentOptions& augment,
-                             const EncoderSpec& spec, Rng& rng);
-// The same pictures as they are: what the encoder sees later.
-torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frames, const EncoderSpec& spec);
+// The drawn pictures as they are, what the encoder sees later: float [B,3S,H,W] in [0,1], each with
+// the S-1 frames before it, oldest first, S = spec.frame_stack; before a clip's start its first
+// frame is repeated. Runs on the calling thread alone.
+torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frames,
+                         const EncoderSpec& spec);
+// The same, each augmented on its own (the frames of one stack alike).
+torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> frames,
+                             const AugmentOptions& augment, const EncoderSpec& spec, Rng& rng);
 
 // `count` frames (or all there are), evenly spaced over the clips in order.
 std::vector<FrameIndex> SpreadFrames(const ClipSet& clips, int64_t count);
 // `count` different frames, uniform over all; the clips have at least as many.
 std::vector<FrameIndex> DistinctFrames(const ClipSet& clips, int64_t count, Rng& rng);
-// A frame of the same clip other than `frame`, at most `window` steps away, uniform over those that exist. The clip has two frames.
+// A frame of the same clip other than `frame`, at most `window` steps away, uniform over those that
+// exist. The clip has two frames.
 FrameIndex NearbyFrame(const ClipSet& clips, FrameIndex frame, int64_t window, Rng& rng);
 
 }  // namespace v2r

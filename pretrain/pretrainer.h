@@ -1,4 +1,5 @@
-// Pretrainer: one self-supervised method. A new method is one file pair, one config, one docs page and one line in registry.cc.
+// Pretrainer: one self-supervised method. A new method is one file pair, one config, one docs page
+// and one line in registry.cc.
 #pragma once
 
 #include <torch/torch.h>
@@ -17,17 +18,20 @@ namespace v2r {
 
 // Pictures and numbers one step of a method needs; made by Views() on the loader's thread.
 struct PretrainBatch {
-  TensorDict tensors;  // method-specific, e.g. "views" float [2B,3S,H,W] in [0,1] augmented, "gap" float [B]
+  TensorDict tensors;  // method-specific, e.g. "views" float [2B,3S,H,W] in [0,1] augmented, "gap"
+                       // float [B]
 };
 
 class Pretrainer {
  public:
   virtual ~Pretrainer() = default;
-  // Called once before the first step, also when a run is continued (LoadState comes after it). `demos` are demonstration frames,
-  // evenly spaced, float [M,3S,H,W] in [0,1] on the net's device: heads take their statistics from them. UserError when the clips do
-  // not fit the method (too short, no clip of a label it needs).
+  // Called once before the first step, also when a run is continued (LoadState comes after it).
+  // `demos` are demonstration frames, evenly spaced, float [M,3S,H,W] in [0,1] on the net's device:
+  // heads take their statistics from them. UserError when the clips do not fit the method (too
+  // short, no clip of a label it needs).
   virtual void Prepare(const ClipSet& /*clips*/, const torch::Tensor& /*demos*/) {}
-  // Draws and augments one batch, CPU tensors. Called on another thread than the rest: reads only the clips and options.
+  // Draws and augments one batch, CPU tensors. Called on another thread than the rest: reads only
+  // the clips and options.
   virtual PretrainBatch Views(const ClipSet& clips, Rng& rng) const = 0;
   struct StepResult {
     torch::Tensor loss;  // scalar with gradient

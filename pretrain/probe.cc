@@ -45,7 +45,8 @@ Metrics EmbeddingProbe::Measure(EncoderNetImpl& net) {
   if (!reason.empty() && !warned_) {
     warned_ = true;
     LogWarn(
-        "the embedding has collapsed: {}. Distances in it mean little; milder augmentation, more varied clips, "
+        "the embedding has collapsed: {}. Distances in it mean little; milder augmentation, more "
+        "varied clips, "
         "data_dependent_init=true or another method help",
         reason);
   }

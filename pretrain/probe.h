@@ -16,10 +16,12 @@ class EmbeddingProbe {
   // pictures float [M,3S,H,W] as forward takes them, on the net's device.
   explicit EmbeddingProbe(torch::Tensor pictures) : pictures_(std::move(pictures)) {}
 
-  // pretrain/effective_dims: exp of the entropy of the covariance's eigenvalue shares (learn/measures.h).
-  // pretrain/embedding_std: mean over dimensions of the deviation over the frames; 1 after data-dependent initialisation.
-  // pretrain/embedding_spread: the same of the unit-length embeddings times sqrt(D): 1 when spread out, 0 when all point one way.
-  // pretrain/collapsed: 1 when one of them says so. The first such time a warning names the measure. In eval mode, no gradient.
+  // pretrain/effective_dims: exp of the entropy of the covariance's eigenvalue shares
+  // (learn/measures.h). pretrain/embedding_std: mean over dimensions of the deviation over the
+  // frames; 1 after data-dependent initialisation. pretrain/embedding_spread: the same of the
+  // unit-length embeddings times sqrt(D): 1 when spread out, 0 when all point one way.
+  // pretrain/collapsed: 1 when one of them says so. The first such time a warning names the
+  // measure. In eval mode, no gradient.
   Metrics Measure(EncoderNetImpl& net);
 
   void Save(StateDict& state) const;

@@ -13,7 +13,8 @@ Ranking::Ranking(const PretrainOptions& options, EncoderNet net, Rng& rng)
   for (const int64_t width : options_.rank_hidden) {
     if (width < 1) ThrowUser("pretrain.rank_hidden: layer widths must be >= 1, got {}", width);
   }
-  rank_ = AddHead("rank", {.in_dim = net_->output_dim(), .hidden = options_.rank_hidden, .out_dim = 1}, rng);
+  rank_ = AddHead(
+      "rank", {.in_dim = net_->output_dim(), .hidden = options_.rank_hidden, .out_dim = 1}, rng);
 }
 
 void Ranking::Prepare(const ClipSet& clips, const torch::Tensor& demos) {
@@ -37,8 +38,6 @@ Pretrainer::StepResult Ranking::Loss(const PretrainBatch& batch, int64_t /*step*
   return {loss, {{"pretrain/ordered", ordered}}};
 }
 
-std::string Ranking::metric() const {
-  return options_.freeze_encoder ? net_->spec().metric : "l2";
-}
+std::string Ranking::metric() const { return options_.freeze_encoder ? net_->spec().metric : "l2"; }
 
 }  // namespace v2r

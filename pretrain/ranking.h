@@ -1,4 +1,5 @@
-// Ranking: a head that says which of two frames of one demonstration comes later (a utility that grows along the demonstration).
+// Ranking: a head that says which of two frames of one demonstration comes later (a utility that
+// grows along the demonstration).
 #pragma once
 
 #include <optional>
@@ -9,10 +10,12 @@
 
 namespace v2r {
 
-// L = mean softplus(-(u(late) - u(early))) + rank_regulariser * mean u^2, u = MLP head on the embedding, pairs of distinct frames of
-// one clip. Bradley-Terry on the difference, the form of Rank2Reward's paper (Yang et al. 2024, section IV-A); the released code has
-// independent cross-entropies on each frame instead. With freeze_encoder the head sees standardised frozen features: on a random
-// encoder that is the control every pretraining result has to be read against.
+// L = mean softplus(-(u(late) - u(early))) + rank_regulariser * mean u^2, u = MLP head on the
+// embedding, pairs of distinct frames of one clip. Bradley-Terry on the difference, the form of
+// Rank2Reward's paper (Yang et al. 2024, section IV-A); the released code has independent
+// cross-entropies on each frame instead. With freeze_encoder the head sees standardised frozen
+// features: on a random encoder that is the control every pretraining result has to be read
+// against.
 class Ranking : public Method {
  public:
   Ranking(const PretrainOptions& options, EncoderNet net, Rng& rng);

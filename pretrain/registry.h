@@ -7,7 +7,8 @@
 
 namespace v2r {
 
-// Make(name, options, net, rng): `net` trainable and on its device, `rng` draws the weights of the heads.
+// Make(name, options, net, rng): `net` trainable and on its device, `rng` draws the weights of the
+// heads.
 using PretrainMethodRegistry = Registry<Pretrainer, const PretrainOptions&, EncoderNet, Rng&>;
 const PretrainMethodRegistry& PretrainMethods();
 

@@ -19,8 +19,10 @@ namespace {
 
 constexpr double kMomentum = 0.9;  // sgd and lars, as in SimCLR, MoCo and their LARS
 
-// UserError when `asked` was set to something that the file contradicts. The metric is the method's affair.
-void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file, const std::string& path) {
+// UserError when `asked` was set to something that the file contradicts. The metric is the method's
+// affair.
+void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file,
+                     const std::string& path) {
   const auto asked_rows = Describe(asked, "encoder");
   const auto file_rows = Describe(of_file, "encoder");
   const auto default_rows = Describe(EncoderSpec{}, "encoder");
@@ -29,7 +31,8 @@ void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file, const
     if (row.path == "encoder.metric" || row.value == default_rows[i].value) continue;
     if (row.value == file_rows[i].value) continue;
     ThrowUser(
-        "{}={}, but pretrain.init_from={} has {}={}: the file decides what the encoder is. Leave the key out, or start from "
+        "{}={}, but pretrain.init_from={} has {}={}: the file decides what the encoder is. Leave "
+        "the key out, or start from "
         "another file",
         row.path, row.value, path, row.path, file_rows[i].value);
   }
@@ -39,13 +42,18 @@ void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file, const
 
 void CheckOptions(const PretrainOptions& options) {
   if (options.labels.empty()) {
-    ThrowUser("pretrain.labels is empty: name at least one label of the clips to learn from, e.g. [good]");
+    ThrowUser(
+        "pretrain.labels is empty: name at least one label of the clips to learn from, e.g. "
+        "[good]");
   }
   if (options.iterations > 0 && options.warmup_iterations >= options.iterations) {
-    ThrowUser("pretrain.warmup_iterations={} leaves no iteration at full step size: it must be less than iterations={}",
-              options.warmup_iterations, options.iterations);
+    ThrowUser(
+        "pretrain.warmup_iterations={} leaves no iteration at full step size: it must be less than "
+        "iterations={}",
+        options.warmup_iterations, options.iterations);
   }
-  if (options.batch_size < 2) ThrowUser("pretrain.batch_size must be at least 2, is {}", options.batch_size);
+  if (options.batch_size < 2)
+    ThrowUser("pretrain.batch_size must be at least 2, is {}", options.batch_size);
 }
 
 ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, const ClipSet& clips) {
@@ -80,16 +88,17 @@ std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& op
   const double rate = options.learning_rate;
   const double decay = options.weight_decay;
   if (options.optimizer == "adamw") {
-    return std::make_unique<torch::optim::AdamW>(std::move(parameters),
-                                                 torch::optim::AdamWOptions(rate).weight_decay(decay));
+    return std::make_unique<torch::optim::AdamW>(
+        std::move(parameters), torch::optim::AdamWOptions(rate).weight_decay(decay));
   }
   if (options.optimizer == "adam") {
-    return std::make_unique<torch::optim::Adam>(std::move(parameters),
-                                                torch::optim::AdamOptions(rate).weight_decay(decay));
+    return std::make_unique<torch::optim::Adam>(
+        std::move(parameters), torch::optim::AdamOptions(rate).weight_decay(decay));
   }
   if (options.optimizer == "sgd") {
     return std::make_unique<torch::optim::SGD>(
-        std::move(parameters), torch::optim::SGDOptions(rate).momentum(kMomentum).weight_decay(decay));
+        std::move(parameters),
+        torch::optim::SGDOptions(rate).momentum(kMomentum).weight_decay(decay));
   }
   if (options.optimizer == "lars") {
     LarsOptions lars(rate);

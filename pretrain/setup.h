@@ -18,19 +18,21 @@ namespace v2r {
 // UserError for settings that no method can work with.
 void CheckOptions(const PretrainOptions& options);
 
-// The clips whose label is among options.labels, in their order, their frames brought to spec.input_size as the encoder will do it.
-// UserError naming the labels there are when one of them is missing.
+// The clips whose label is among options.labels, in their order, their frames brought to
+// spec.input_size as the encoder will do it. UserError naming the labels there are when one of them
+// is missing.
 ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, const ClipSet& clips);
 
 struct StartingNet {
   EncoderNet net;                     // on the CPU
   std::map<std::string, Head> heads;  // of the file it came from
 };
-// Fresh weights from `rng`, or those of options.init_from: that file's spec wins. UserError naming the key when `spec` asks for something
-// else (a value that is neither the default nor the file's).
+// Fresh weights from `rng`, or those of options.init_from: that file's spec wins. UserError naming
+// the key when `spec` asks for something else (a value that is neither the default nor the file's).
 StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& spec, Rng& rng);
 
-// adamw and adam with torch's betas, sgd with momentum .9, lars as in MoCo v3 (learn/lars.h) with momentum .9.
+// adamw and adam with torch's betas, sgd with momentum .9, lars as in MoCo v3 (learn/lars.h) with
+// momentum .9.
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& options,
                                                        std::vector<torch::Tensor> parameters);
 

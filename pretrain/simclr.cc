@@ -25,7 +25,8 @@ void SimClr::Prepare(const ClipSet& clips, const torch::Tensor& /*demos*/) {
   const int64_t frames = clips.TotalFrames();
   if (frames < options_.batch_size) {
     ThrowUser(
-        "pretrain.batch_size={}: simclr needs as many different frames, the clips have {}. Use a smaller batch or more clips",
+        "pretrain.batch_size={}: simclr needs as many different frames, the clips have {}. Use a "
+        "smaller batch or more clips",
         options_.batch_size, frames);
   }
 }

@@ -1,4 +1,5 @@
-// SimCLR: two augmented views of a frame (or of two frames a few steps apart) attract, all others of the batch repel.
+// SimCLR: two augmented views of a frame (or of two frames a few steps apart) attract, all others
+// of the batch repel.
 #pragma once
 
 #include <string>
@@ -8,9 +9,10 @@
 
 namespace v2r {
 
-// NT-Xent over cosine similarities of a projection head's output (Chen et al. 2020, equation 1; google-research/simclr
-// tf2/objective.py). The head (learn/projection_head.h) is dropped afterwards: the embedding before it is the representation.
-// temporal_window > 0 takes the second view from up to that many steps before or after.
+// NT-Xent over cosine similarities of a projection head's output (Chen et al. 2020, equation 1;
+// google-research/simclr tf2/objective.py). The head (learn/projection_head.h) is dropped
+// afterwards: the embedding before it is the representation. temporal_window > 0 takes the second
+// view from up to that many steps before or after.
 class SimClr : public Method {
  public:
   SimClr(const PretrainOptions& options, EncoderNet net, Rng& rng);

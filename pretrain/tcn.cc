@@ -24,7 +24,8 @@ Tcn::Tcn(const PretrainOptions& options, EncoderNet net, Rng& /*rng*/)
   RefuseFrozenEncoder();
   if (options_.tcn_loss == "triplet" && options_.negative_window < options_.positive_window) {
     ThrowUser(
-        "pretrain.negative_window={} is smaller than positive_window={}: a frame would attract and repel the same neighbours. "
+        "pretrain.negative_window={} is smaller than positive_window={}: a frame would attract and "
+        "repel the same neighbours. "
         "Make negative_window at least as large",
         options_.negative_window, options_.positive_window);
   }
@@ -40,8 +41,10 @@ void Tcn::Prepare(const ClipSet& clips, const torch::Tensor& /*demos*/) {
   while (group_ > 1 && options_.batch_size % group_ != 0) --group_;
   if (group_ < 2) {
     ThrowUser(
-        "pretrain.batch_size={}: tcn_loss=xirl tells groups of 2 to {} frames of one clip apart, and the batch cannot be split "
-        "into such groups (the longest clip has {} frames). Use a multiple of 16 and clips of 16 frames or more",
+        "pretrain.batch_size={}: tcn_loss=xirl tells groups of 2 to {} frames of one clip apart, "
+        "and the batch cannot be split "
+        "into such groups (the longest clip has {} frames). Use a multiple of 16 and clips of 16 "
+        "frames or more",
         options_.batch_size, kMaxGroup, longest);
   }
 }

@@ -26,7 +26,8 @@ void Tdist::Prepare(const ClipSet& clips, const torch::Tensor& /*demos*/) {
   if (options_.goal_share == 0) return;
   if (clips.WithLabel(kGoalLabel).empty()) {
     ThrowUser(
-        "pretrain.labels: tdist takes the last frames of clips labelled '{}' as the goal, and none is among the clips. Add '{}' "
+        "pretrain.labels: tdist takes the last frames of clips labelled '{}' as the goal, and none "
+        "is among the clips. Add '{}' "
         "to the labels, or set pretrain.goal_share=0",
         kGoalLabel, kGoalLabel);
   }
@@ -35,7 +36,8 @@ void Tdist::Prepare(const ClipSet& clips, const torch::Tensor& /*demos*/) {
 
 PretrainBatch Tdist::Views(const ClipSet& clips, Rng& rng) const {
   const int64_t batch = options_.batch_size;
-  const auto goal_count = static_cast<int64_t>(std::llround(options_.goal_share * static_cast<double>(batch)));
+  const auto goal_count =
+      static_cast<int64_t>(std::llround(options_.goal_share * static_cast<double>(batch)));
   std::vector<FrameIndex> a, b;
   std::vector<float> gaps;
   if (goal_count > 0) {

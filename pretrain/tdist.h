@@ -9,11 +9,13 @@
 
 namespace v2r {
 
-// L = smooth-L1(|phi(a) - phi(b)|, |dt| / distance_scale) over pairs of frames. A share goal_share of the pairs is (frame, last frame)
-// of clips labelled "good": with cross_clip_goals (one fixed goal) the two come from different clips and dt is what the frame's own clip
-// has left; without, it is the own clip's last frame. The remaining pairs are two frames of one clip of any label, so that random-policy
-// clips teach the scene's distances without ever being goals. Own method (docs/pretraining/tdist.md); regressing frames-to-goal is the
-// idea of HOLD-R (Alakuijala et al. 2023).
+// L = smooth-L1(|phi(a) - phi(b)|, |dt| / distance_scale) over pairs of frames. A share goal_share
+// of the pairs is (frame, last frame) of clips labelled "good": with cross_clip_goals (one fixed
+// goal) the two come from different clips and dt is what the frame's own clip has left; without, it
+// is the own clip's last frame. The remaining pairs are two frames of one clip of any label, so
+// that random-policy clips teach the scene's distances without ever being goals. Own method
+// (docs/pretraining/tdist.md); regressing frames-to-goal is the idea of HOLD-R (Alakuijala et al.
+// 2023).
 class Tdist : public Method {
  public:
   Tdist(const PretrainOptions& options, EncoderNet net, Rng& rng);

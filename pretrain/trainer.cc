@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -24,14 +25,13 @@ namespace {
 
 constexpr int64_t kInitFrames = 512;   // data-dependent initialisation and the heads' statistics
 constexpr int64_t kProbeFrames = 256;  // collapse watch
+constexpr int64_t kThreadsPerMaker = 4;
 constexpr char kWhat[] = "pretraining checkpoint";
 
 // Means of what a step reports, over the steps since the last row.
 class MeanMetrics {
  public:
-  void Add(const std::string& name, double value) {
-    sums_[name] += value;
-  }
+  void Add(const std::string& name, double value) { sums_[name] += value; }
   void EndStep() { ++count_; }
   Metrics Take() {
     Metrics means;
@@ -70,6 +70,10 @@ class Training {
     CheckOptions(options_);
     Rng net_rng = rng_.Fork("net");
     StartingNet start = MakeStartingNet(options_, spec, net_rng);
+    if (start.net->parameters().empty()) {
+      ThrowUser("encoder.arch={} has no weights: there is nothing to pretrain, use it as it is",
+                start.net->spec().arch);
+    }
     old_heads_ = std::move(start.heads);
     start.net->to(device_);
     clips_ = SelectClips(options_, start.net->spec(), clips);
@@ -111,10 +115,12 @@ class Training {
   void Initialise(EncoderNetImpl& net, const torch::Tensor& demos) {
     if (!net.last_linear()) {
       ThrowUser(
-          "pretrain.data_dependent_init=true needs a last linear layer to rescale, and encoder.embedding_dim is 0. Set "
+          "pretrain.data_dependent_init=true needs a last linear layer to rescale, and "
+          "encoder.embedding_dim is 0. Set "
           "embedding_dim, or data_dependent_init=false");
     }
-    // In the mode in which the net is used first: BatchNorm's own statistics do not exist yet while it trains.
+    // In the mode in which the net is used first: BatchNorm's own statistics do not exist yet while
+    // it trains.
     const bool training = net.is_training();
     net.train(options_.iterations > 0 && !options_.freeze_encoder);
     DataDependentInit(net, Normalise(net.spec(), demos));
@@ -127,8 +133,10 @@ class Training {
     done_ = RequireScalar<int64_t>(*state, "iteration", kWhat);
     const auto threads = RequireScalar<int64_t>(*state, "torch_threads", kWhat);
     if (threads != at::get_num_threads()) {
-      LogWarn("the checkpoint was made with {} torch threads, now {}: the continuation is not bit for bit", threads,
-              at::get_num_threads());
+      LogWarn(
+          "the checkpoint was made with {} torch threads, now {}: the continuation is not bit for "
+          "bit",
+          threads, at::get_num_threads());
     }
     method_->LoadState(Under(*state, "method"));
     LoadOptimizer(*optimizer_, Under(*state, "optimizer"), kWhat);
@@ -139,8 +147,9 @@ class Training {
   }
 
   void Checkpoint() const {
-    StateDict state = {{"iteration", Blob::Scalar(done_)},
-                       {"torch_threads", Blob::Scalar(static_cast<int64_t>(at::get_num_threads()))}};
+    StateDict state = {
+        {"iteration", Blob::Scalar(done_)},
+        {"torch_threads", Blob::Scalar(static_cast<int64_t>(at::get_num_threads()))}};
     Merge(state, "method", method_->SaveState());
     Merge(state, "optimizer", SaveOptimizer(*optimizer_));
     Merge(state, "means", means_.Save());
@@ -153,7 +162,12 @@ class Training {
   void Loop() {
     const int64_t total = options_.iterations;
     Progress progress("pretraining " + options_.method, total);
-    Loader<PretrainBatch> loader([this](Rng& rng) { return method_->Views(clips_, rng); }, rng_.Fork("views"), done_);
+    // A batch is augmented on one thread; with many cores several are in the making, so that a fast
+    // device does not wait.
+    const int64_t makers = std::max<int64_t>(1, at::get_num_threads() / kThreadsPerMaker);
+    Loader<PretrainBatch> loader([this](Rng& rng) { return method_->Views(clips_, rng); },
+                                 rng_.Fork("views"), done_,
+                                 /*ahead=*/makers + 1, makers);
     Stopwatch since_row;
     double waited = 0;
     int64_t row_start = done_;
@@ -161,8 +175,9 @@ class Training {
     while (done_ < total) {
       if (InterruptRequested()) {
         Checkpoint();
-        LogInfo("interrupted at iteration {} of {}: call again with the same settings to continue ({})", done_,
-                total, checkpoint_path_.string());
+        LogInfo(
+            "interrupted at iteration {} of {}: call again with the same settings to continue ({})",
+            done_, total, checkpoint_path_.string());
         PollInterrupt();
       }
       const Stopwatch wait;
@@ -193,15 +208,17 @@ class Training {
   // One optimiser step; returns its step size.
   double Step(PretrainBatch& batch) {
     for (auto& [name, tensor] : batch.tensors) tensor = tensor.to(device_);
-    const double rate = options_.learning_rate * ScheduleFactor(options_.schedule, done_, options_.iterations,
-                                                                options_.warmup_iterations);
+    const double rate =
+        options_.learning_rate *
+        ScheduleFactor(options_.schedule, done_, options_.iterations, options_.warmup_iterations);
     for (auto& group : optimizer_->param_groups()) group.options().set_lr(rate);
     optimizer_->zero_grad();
     const Pretrainer::StepResult result = method_->Loss(batch, done_);
     const double loss = result.loss.item<double>();
     if (!std::isfinite(loss)) {
       ThrowUser(
-          "pretraining {}: the loss is {} at iteration {}. A smaller pretrain.learning_rate (now {}) or a warm-up "
+          "pretraining {}: the loss is {} at iteration {}. A smaller pretrain.learning_rate (now "
+          "{}) or a warm-up "
           "(pretrain.warmup_iterations) helps",
           options_.method, loss, done_ + 1, options_.learning_rate);
     }
@@ -259,9 +276,10 @@ class Training {
 
 }  // namespace
 
-PretrainResult Pretrain(const PretrainOptions& options, const EncoderSpec& encoder_spec, const ClipSet& clips,
-                        const std::filesystem::path& encoder_path, const torch::Device& device,
-                        const PretrainCallbacks& callbacks, const std::map<std::string, std::string>& info) {
+PretrainResult Pretrain(const PretrainOptions& options, const EncoderSpec& encoder_spec,
+                        const ClipSet& clips, const std::filesystem::path& encoder_path,
+                        const torch::Device& device, const PretrainCallbacks& callbacks,
+                        const std::map<std::string, std::string>& info) {
   return Training(options, encoder_spec, clips, encoder_path, device, callbacks).Run(info);
 }
 

@@ -21,12 +21,31 @@ torch::Tensor Ends(const std::vector<torch::Tensor>& demos, int64_t count, bool 
   return torch::cat(rows);
 }
 
+// distance(z, goal) for z [..., D], goal [D] or [..., D]; long embeddings on the CPU block by
+// block, so that what the distance makes on its way stays in the cache.
+torch::Tensor InBlocks(const DistanceFn& distance, const torch::Tensor& z,
+                       const torch::Tensor& goal) {
+  constexpr int64_t kBlock = 1 << 18;  // floats
+  if (!z.is_cpu() || z.numel() <= 4 * kBlock) return distance(z, goal);
+  const int64_t dims = z.size(-1), rows = z.numel() / dims;
+  const auto flat = z.reshape({rows, dims});
+  const auto goals = goal.dim() == 1 ? goal : goal.expand_as(z).reshape({rows, dims});
+  const auto result = torch::empty({rows});
+  const int64_t block = std::max<int64_t>(1, kBlock / dims);
+  for (int64_t at = 0; at < rows; at += block) {
+    const int64_t n = std::min(block, rows - at);
+    result.narrow(0, at, n).copy_(
+        distance(flat.narrow(0, at, n), goal.dim() == 1 ? goals : goals.narrow(0, at, n)));
+  }
+  return result.view(z.sizes().slice(0, z.dim() - 1));
+}
+
 // One goal after the other: [.., G, D] at once would not fit for long embeddings.
 torch::Tensor ToNearest(const DistanceFn& distance, const torch::Tensor& z,
                         const torch::Tensor& goals) {
-  torch::Tensor nearest = distance(z, goals[0]);
+  torch::Tensor nearest = InBlocks(distance, z, goals[0]);
   for (int64_t i = 1; i < goals.size(0); ++i) {
-    nearest = torch::minimum(nearest, distance(z, goals[i]));
+    nearest = torch::minimum(nearest, InBlocks(distance, z, goals[i]));
   }
   return nearest;
 }
@@ -86,7 +105,7 @@ void GoalSet::Fit(const std::vector<torch::Tensor>& demos, bool wrong) {
 torch::Tensor GoalSet::Distance(const torch::Tensor& z, const torch::Tensor& goal) const {
   if (per_episode_) {
     V2R_CHECK(goal.defined(), "the goal picture of the episode was not embedded");
-    return distance_(z, goal);
+    return InBlocks(distance_, z, goal);
   }
   V2R_CHECK(goals_.defined(), "Fit() the goals first");
   return ToNearest(distance_, z, goals_);

@@ -114,18 +114,18 @@ void RolloutRecorder::Add(const BatchView& view) {
   ++steps_;
 }
 
-torch::Tensor RolloutRecorder::Encode(const Encoder& encoder, int64_t chunk_size,
-                                      int64_t& calls) const {
-  torch::Tensor embeddings;
+torch::Tensor RolloutRecorder::Encode(const Encoder& encoder, int64_t chunk_size, int64_t& calls) {
   for (int64_t at = 0; at < used_; at += chunk_size) {
     const int64_t n = std::min(chunk_size, used_ - at);
     const auto chunk = encoder.Embed(buffer_.narrow(0, at, n));
     ++calls;
     if (n == used_) return chunk;
-    if (!embeddings.defined()) embeddings = torch::empty({used_, chunk.size(1)}, chunk.options());
-    embeddings.narrow(0, at, n).copy_(chunk);
+    if (!embeddings_.defined() || embeddings_.size(0) < used_) {
+      embeddings_ = torch::empty({used_, chunk.size(1)}, chunk.options());
+    }
+    embeddings_.narrow(0, at, n).copy_(chunk);
   }
-  return embeddings;
+  return used_ > 0 ? embeddings_.narrow(0, 0, used_) : torch::Tensor();
 }
 
 // Rows by source: those of this rollout, or carried ones.

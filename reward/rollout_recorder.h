@@ -37,8 +37,8 @@ class RolloutRecorder {
   int64_t frames() const { return used_; }  // pictures recorded since the last Take
 
   // Encodes `chunk_size` pictures at a time (encoder may be null when needs.frame is false) and
-  // starts afresh; the embeddings that the next rollout still reads are carried over. `calls`
-  // counts Encoder::Embed.
+  // starts afresh; the embeddings that the next rollout still reads are carried over. What it
+  // returns is good until the next Take. `calls` counts Encoder::Embed.
   RolloutFeatures Take(const Encoder* encoder, int64_t chunk_size, int64_t& calls);
   // Of the last Take: uint8 [T,N], 0 where a row is no transition; all 1 is the rule.
   const torch::Tensor& transition() const { return transition_; }
@@ -66,8 +66,7 @@ class RolloutRecorder {
   void Clear();
   Source Append(std::span<const uint8_t> frames, int64_t env);
   void Reserve(int64_t rows);
-  torch::Tensor Encode(const Encoder& encoder, int64_t chunk_size,
-                       int64_t& calls) const;  // [used, D]
+  torch::Tensor Encode(const Encoder& encoder, int64_t chunk_size, int64_t& calls);  // [used, D]
   torch::Tensor Gather(const torch::Tensor& embeddings, const std::vector<Source>& sources) const;
   void Carry(const torch::Tensor& embeddings);
   Source& At(Slot slot, int64_t env) { return slots_[slot * num_envs_ + env]; }
@@ -75,7 +74,8 @@ class RolloutRecorder {
   int64_t num_envs_, height_, width_;
   RecorderNeeds needs_;
   bool carries_, pinned_;
-  torch::Tensor buffer_;  // uint8 [capacity,H,W,3]
+  torch::Tensor embeddings_;  // [most rows so far, D], kept: its pages cost more than a small net
+  torch::Tensor buffer_;      // uint8 [capacity,H,W,3]
   int64_t capacity_ = 0, used_ = 0, steps_ = 0;
   std::vector<Source> next_, current_, goal_;      // [T*N] of this rollout
   std::vector<float> env_reward_;                  // [T*N]

@@ -1,6 +1,7 @@
 // Procedural clips, small settings and a temporary folder for the tests of pretraining.
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -41,13 +42,15 @@ inline torch::Tensor MovingSquare(int64_t frames, int64_t size, Rng& rng, bool t
 }
 
 // `good` clips that end at the goal, and `random` ones that do not.
-inline ClipSet Squares(int64_t good = 6, int64_t random = 0, int64_t frames = 16, int64_t size = 32) {
+inline ClipSet Squares(int64_t good = 6, int64_t random = 0, int64_t frames = 16,
+                       int64_t size = 32) {
   ClipSet set;
   Rng rng(11);
   for (int64_t i = 0; i < good + random; ++i) {
     const bool is_good = i < good;
     const std::string label = is_good ? "good" : "random";
-    set.clips.push_back({fmt::format("{}/{}", label, i), label, MovingSquare(frames, size, rng, is_good), 25.0});
+    set.clips.push_back(
+        {fmt::format("{}/{}", label, i), label, MovingSquare(frames, size, rng, is_good), 25.0});
   }
   return set;
 }
@@ -96,13 +99,16 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
-inline StateDict Tensors(const std::filesystem::path& file) { return ReadSafetensors(file).tensors; }
+inline StateDict Tensors(const std::filesystem::path& file) {
+  return ReadSafetensors(file).tensors;
+}
 
 inline bool SameBits(const StateDict& a, const StateDict& b) {
   if (a.size() != b.size()) return false;
   for (const auto& [name, blob] : a) {
     const auto other = b.find(name);
-    if (other == b.end() || other->second.shape != blob.shape || other->second.bytes != blob.bytes) return false;
+    if (other == b.end() || other->second.shape != blob.shape || other->second.bytes != blob.bytes)
+      return false;
   }
   return true;
 }
@@ -120,5 +126,7 @@ std::string UserMessage(Body body) {
 }
 
 inline const torch::Device kCpu = torch::kCPU;
+// Networks this small are slower on two threads than on one.
+inline const bool kOneThread = (at::set_num_threads(1), true);
 
 }  // namespace v2r

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "learn/losses.h"
+#include "pretrain/method.h"
 #include "pretrain/pictures.h"
 #include "pretrain/registry.h"
 #include "tests/pretrain/helpers.h"
@@ -47,7 +48,8 @@ Drawn Draw(const std::string& yaml, int64_t parts) {
   options.batch_size = 64;
   options.augment = AugmentOptions::Preset("none");
   Rng rng(3);
-  const auto method = PretrainMethods().Make(options.method, options, MakeEncoderNet(TinySpec(), rng), rng);
+  const auto method =
+      PretrainMethods().Make(options.method, options, MakeEncoderNet(TinySpec(), rng), rng);
   const ClipSet clips = CodedClips();
   method->Prepare(clips, PlainViews(clips, SpreadFrames(clips, 16), TinySpec()));
   Drawn drawn;
@@ -99,7 +101,8 @@ TEST(TcnTest, XirlGroupsHoldPositivesAndThenTheirAnchorsOfOneClip) {
       const int64_t near = std::abs(positive.frame - anchor.frame);
       EXPECT_GE(near, 1);
       EXPECT_LE(near, 2);
-      for (size_t other = 0; other < k; ++other) EXPECT_NE(rows[group * 32 + 16 + other].frame, anchor.frame);
+      for (size_t other = 0; other < k; ++other)
+        EXPECT_NE(rows[group * 32 + 16 + other].frame, anchor.frame);
     }
   }
 }
@@ -146,7 +149,8 @@ TEST(SimclrTest, ViewsAreTheSameFrameOrNearOnes) {
     const int64_t gap = std::abs(near.parts[0][i].frame - near.parts[1][i].frame);
     EXPECT_LE(gap, 2);
     farthest = std::max(farthest, gap);
-    for (size_t other = 0; other < i; ++other) EXPECT_FALSE(near.parts[0][other] == near.parts[0][i]);
+    for (size_t other = 0; other < i; ++other)
+      EXPECT_FALSE(near.parts[0][other] == near.parts[0][i]);
   }
   EXPECT_EQ(farthest, 2);
 }
@@ -168,7 +172,10 @@ TEST(PicturesTest, StacksAreOldestFirstAndRepeatTheClipsStart) {
   EXPECT_EQ(green(1, 1), 6);
   EXPECT_EQ(green(1, 2), 7);
   // And exactly what the encoder's own front makes of the same frames.
-  const torch::Tensor stacks = GatherStacks(clips, frames, 3);
+  const auto picture = [&](int64_t clip, int64_t frame) { return clips.clips[clip].frames[frame]; };
+  const torch::Tensor stacks =
+      torch::stack({torch::stack({picture(1, 0), picture(1, 0), picture(1, 0)}),
+                    torch::stack({picture(2, 5), picture(2, 6), picture(2, 7)})});
   EXPECT_LT((Preprocess(spec, stacks) - Normalise(spec, views)).abs().max().item<double>(), 1e-5);
 }
 
@@ -178,13 +185,16 @@ class LossTest : public ::testing::Test {
   std::unique_ptr<Pretrainer> Make(const std::string& yaml) {
     Rng rng(3);
     options_ = With(TinyOptions("tcn"), yaml);
-    auto method = PretrainMethods().Make(options_.method, options_, MakeEncoderNet(TinySpec(), rng), rng);
+    auto method =
+        PretrainMethods().Make(options_.method, options_, MakeEncoderNet(TinySpec(), rng), rng);
     const ClipSet clips = Squares();
     method->Prepare(clips, PlainViews(clips, SpreadFrames(clips, 16), TinySpec()));
     batch_ = method->Views(clips, rng);
     method->encoder()->eval();
     const torch::NoGradGuard no_grad;
-    z_ = method->encoder()->forward(Normalise(TinySpec(), batch_.tensors.at("views"))).to(torch::kDouble);
+    z_ = method->encoder()
+             ->forward(Normalise(TinySpec(), batch_.tensors.at("views")))
+             .to(torch::kDouble);
     return method;
   }
   PretrainOptions options_;
@@ -217,7 +227,8 @@ TEST_F(LossTest, TcnTripletIsTheHinge) {
 
 TEST_F(LossTest, RankingIsBradleyTerryWithARegulariser) {
   const auto method = Make("{method: ranking, rank_regulariser: 0.1}");
-  const torch::Tensor u = method->heads().at("rank")->forward(z_.to(torch::kFloat)).squeeze(1).to(torch::kDouble);
+  const torch::Tensor u =
+      method->heads().at("rank")->forward(z_.to(torch::kFloat)).squeeze(1).to(torch::kDouble);
   double expected = 0;
   for (int64_t i = 0; i < 8; ++i) {
     const double early = u[i].item<double>(), late = u[8 + i].item<double>();
@@ -230,8 +241,8 @@ TEST_F(LossTest, SimclrTreatsTheBatchsHalvesAsViews) {
   const auto method = Make("{method: simclr, ntxent_scaling: mean}");
   const double mean = method->Loss(batch_, 0).loss.item<double>();
   EXPECT_GT(mean, 0);
-  EXPECT_NEAR(Make("{method: simclr, ntxent_scaling: simclr}")->Loss(batch_, 0).loss.item<double>(), 2 * mean,
-              1e-5 * mean);
+  EXPECT_NEAR(Make("{method: simclr, ntxent_scaling: simclr}")->Loss(batch_, 0).loss.item<double>(),
+              2 * mean, 1e-5 * mean);
   // Views that do not belong together cost more.
   const torch::Tensor views = batch_.tensors.at("views");
   batch_.tensors["views"] = torch::cat({views.slice(0, 0, 8), views.slice(0, 8, 16).roll(1, 0)});

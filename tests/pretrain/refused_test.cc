@@ -24,7 +24,8 @@ class RefusedTest : public ::testing::Test {
 };
 
 TEST_F(RefusedTest, UnknownNames) {
-  EXPECT_THAT(Message(TinyOptions("rankin")), AllOf(HasSubstr("rankin"), HasSubstr("did you mean 'ranking'")));
+  EXPECT_THAT(Message(TinyOptions("rankin")),
+              AllOf(HasSubstr("rankin"), HasSubstr("did you mean 'ranking'")));
   PretrainOptions options = TinyOptions("tcn");
   options.optimizer = "adamv";
   EXPECT_THAT(Message(options), AllOf(HasSubstr("pretrain.optimizer"), HasSubstr("adamw")));
@@ -33,8 +34,9 @@ TEST_F(RefusedTest, UnknownNames) {
 TEST_F(RefusedTest, LabelsThatNoClipHas) {
   PretrainOptions options = TinyOptions("tcn");
   options.labels = {"good", "randm"};
-  EXPECT_THAT(Message(options, Squares(2, 2)),
-              AllOf(HasSubstr("'randm'"), HasSubstr("did you mean 'random'"), HasSubstr("good, random")));
+  EXPECT_THAT(
+      Message(options, Squares(2, 2)),
+      AllOf(HasSubstr("'randm'"), HasSubstr("did you mean 'random'"), HasSubstr("good, random")));
   options.labels = {};
   EXPECT_THAT(Message(options), HasSubstr("pretrain.labels is empty"));
 }
@@ -43,7 +45,8 @@ TEST_F(RefusedTest, NothingLeftToTrain) {
   for (const char* method : {"simclr", "tcn", "tdist"}) {
     PretrainOptions options = TinyOptions(method);
     options.freeze_encoder = true;
-    EXPECT_THAT(Message(options), AllOf(HasSubstr("freeze_encoder"), HasSubstr(method), HasSubstr("ranking")));
+    EXPECT_THAT(Message(options),
+                AllOf(HasSubstr("freeze_encoder"), HasSubstr(method), HasSubstr("ranking")));
   }
 }
 
@@ -53,7 +56,8 @@ TEST_F(RefusedTest, NumbersThatContradictEachOther) {
   EXPECT_THAT(Message(warm), AllOf(HasSubstr("warmup_iterations=3"), HasSubstr("iterations=3")));
   PretrainOptions windows = TinyOptions("tcn");
   windows.positive_window = 6;
-  EXPECT_THAT(Message(windows), AllOf(HasSubstr("negative_window=5"), HasSubstr("positive_window=6")));
+  EXPECT_THAT(Message(windows),
+              AllOf(HasSubstr("negative_window=5"), HasSubstr("positive_window=6")));
   PretrainOptions prime = TinyOptions("tcn");
   prime.tcn_loss = "xirl";
   prime.batch_size = 17;
@@ -74,7 +78,8 @@ TEST_F(RefusedTest, ClipsThatAreTooShort) {
 TEST_F(RefusedTest, AGoalWithoutGoodClips) {
   PretrainOptions options = TinyOptions("tdist");
   options.labels = {"random"};
-  EXPECT_THAT(Message(options, Squares(2, 2)), AllOf(HasSubstr("'good'"), HasSubstr("goal_share=0")));
+  EXPECT_THAT(Message(options, Squares(2, 2)),
+              AllOf(HasSubstr("'good'"), HasSubstr("goal_share=0")));
   options.goal_share = 0;
   Pretrain(options, TinySpec(), Squares(2, 2), folder_ / "fine.safetensors", kCpu);
 }
@@ -89,6 +94,13 @@ TEST_F(RefusedTest, NoLastLayerToInitialise) {
   Pretrain(options, spec, Squares(), folder_ / "fine.safetensors", kCpu);
 }
 
+TEST_F(RefusedTest, AnEncoderWithoutWeights) {
+  EncoderSpec spec = TinySpec();
+  spec.arch = "pixels";
+  spec.embedding_dim = 0;
+  EXPECT_THAT(Message(TinyOptions("ranking"), Squares(), spec), HasSubstr("encoder.arch=pixels"));
+}
+
 TEST_F(RefusedTest, AnEncoderFileThatIsNotWhatTheConfigAsksFor) {
   Pretrain(TinyOptions("tcn"), TinySpec(), Squares(), folder_ / "start.safetensors", kCpu);
   PretrainOptions options = TinyOptions("tcn");
@@ -96,7 +108,8 @@ TEST_F(RefusedTest, AnEncoderFileThatIsNotWhatTheConfigAsksFor) {
   EncoderSpec spec = TinySpec();
   spec.width = 0.5;
   EXPECT_THAT(Message(options, Squares(), spec),
-              AllOf(HasSubstr("encoder.width=0.5"), HasSubstr("start.safetensors"), HasSubstr("encoder.width=0.25")));
+              AllOf(HasSubstr("encoder.width=0.5"), HasSubstr("start.safetensors"),
+                    HasSubstr("encoder.width=0.25")));
   options.init_from = (folder_ / "absent.safetensors").string();
   EXPECT_THAT(Message(options), HasSubstr("absent.safetensors"));
 }
@@ -132,7 +145,8 @@ TEST_F(RefusedCheckpointTest, OfOtherOptions) {
 TEST_F(RefusedCheckpointTest, OfAnotherEncoder) {
   EncoderSpec spec = TinySpec();
   spec.embedding_dim = 12;
-  EXPECT_THAT(Message(TinyOptions("tcn", 6), Squares(), spec), HasSubstr("encoder.embedding_dim=16"));
+  EXPECT_THAT(Message(TinyOptions("tcn", 6), Squares(), spec),
+              HasSubstr("encoder.embedding_dim=16"));
 }
 
 TEST_F(RefusedCheckpointTest, OfOtherClips) {

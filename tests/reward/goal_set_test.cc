@@ -117,6 +117,17 @@ TEST(GoalSet, CollapsedEncoderIsNamed) {
   EXPECT_THROW(goals.Fit({torch::ones({3, 2}), torch::ones({4, 2})}, false), UserError);
 }
 
+// Long embeddings are compared block by block.
+TEST(GoalSet, ManyLongEmbeddings) {
+  const auto z = torch::randn({30, 4, 12288}), goal = torch::randn({30, 4, 12288});
+  GoalSet mean(Kind("mean"), L2()), env(Kind("env"), L2());
+  const std::vector<torch::Tensor> demos = {torch::randn({2, 12288})};
+  mean.Fit(demos, false);
+  env.Fit(demos, false);
+  EXPECT_TRUE(torch::allclose(mean.Distance(z, {}), (z - demos[0][1]).norm(2, -1), 1e-5));
+  EXPECT_TRUE(torch::allclose(env.Distance(z, goal), (z - goal).norm(2, -1), 1e-5));
+}
+
 TEST(GoalSet, StateRoundTrip) {
   for (const std::string kind : {"mean", "nearest", "env"}) {
     GoalSet goals(Kind(kind), L2()), loaded(Kind(kind), L2());
