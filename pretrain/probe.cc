@@ -39,7 +39,7 @@ Metrics EmbeddingProbe::Measure(EncoderNetImpl& net) {
     reason = fmt::format("effective dimensions {:.2f} < {:.0f}", dims, kMinDimensions);
   } else if (std < kMinStdShare * first_std_) {
     reason = fmt::format("embedding deviation {:.2g}, {:.2g} at the start", std, first_std_);
-  } else if (spread < kMinSpread) {
+  } else if (metric_ == "cosine" && spread < kMinSpread) {
     reason = fmt::format("all embeddings point one way, spread {:.2g} < {}", spread, kMinSpread);
   }
   if (!reason.empty() && !warned_) {

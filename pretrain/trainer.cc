@@ -25,7 +25,7 @@ namespace {
 
 constexpr int64_t kInitFrames = 512;   // data-dependent initialisation and the heads' statistics
 constexpr int64_t kProbeFrames = 256;  // collapse watch
-constexpr int64_t kThreadsPerMaker = 4;
+constexpr int kThreadsPerMaker = 4;
 constexpr char kWhat[] = "pretraining checkpoint";
 
 // Means of what a step reports, over the steps since the last row.
@@ -56,6 +56,28 @@ class MeanMetrics {
   int64_t count_ = 0;
 };
 
+// Torch's threads shared out between the optimiser's step and the makers of batches, so that they
+// do not fight for the same cores: two teams on two cores are ten times slower than one thread
+// each.
+class ThreadShares {
+ public:
+  ThreadShares()
+      : before_(at::get_num_threads()), makers_(std::max(1, before_ / kThreadsPerMaker)) {
+    if (step() != before_) at::set_num_threads(step());
+  }
+  ~ThreadShares() {
+    if (step() != before_) at::set_num_threads(before_);
+  }
+  ThreadShares(const ThreadShares&) = delete;
+  ThreadShares& operator=(const ThreadShares&) = delete;
+  int step() const { return std::max(1, before_ - makers_); }
+  int makers() const { return makers_; }
+
+ private:
+  const int before_;
+  const int makers_;
+};
+
 class Training {
  public:
   Training(const PretrainOptions& options, const EncoderSpec& spec, const ClipSet& clips,
@@ -84,7 +106,8 @@ class Training {
     if (options_.data_dependent_init && options_.init_from.empty()) Initialise(*start.net, demos);
     method_->Prepare(clips_, demos);
     optimizer_ = MakeOptimizer(options_, method_->Parameters());
-    probe_ = std::make_unique<EmbeddingProbe>(Normalise(start.net->spec(), Demos(kProbeFrames)));
+    probe_ = std::make_unique<EmbeddingProbe>(Normalise(start.net->spec(), Demos(kProbeFrames)),
+                                              Metric());
   }
 
   PretrainResult Run(const std::map<std::string, std::string>& info) {
@@ -112,6 +135,11 @@ class Training {
     return PlainViews(clips_, frames, method_->encoder()->spec()).to(device_);
   }
 
+  // What the file will say: nothing trained, nothing changed.
+  std::string Metric() const {
+    return options_.iterations > 0 ? method_->metric() : method_->encoder()->spec().metric;
+  }
+
   void Initialise(EncoderNetImpl& net, const torch::Tensor& demos) {
     if (!net.last_linear()) {
       ThrowUser(
@@ -132,11 +160,11 @@ class Training {
     if (!state) return;
     done_ = RequireScalar<int64_t>(*state, "iteration", kWhat);
     const auto threads = RequireScalar<int64_t>(*state, "torch_threads", kWhat);
-    if (threads != at::get_num_threads()) {
+    if (threads != threads_.step()) {
       LogWarn(
           "the checkpoint was made with {} torch threads, now {}: the continuation is not bit for "
           "bit",
-          threads, at::get_num_threads());
+          threads, threads_.step());
     }
     method_->LoadState(Under(*state, "method"));
     LoadOptimizer(*optimizer_, Under(*state, "optimizer"), kWhat);
@@ -147,9 +175,8 @@ class Training {
   }
 
   void Checkpoint() const {
-    StateDict state = {
-        {"iteration", Blob::Scalar(done_)},
-        {"torch_threads", Blob::Scalar(static_cast<int64_t>(at::get_num_threads()))}};
+    StateDict state = {{"iteration", Blob::Scalar(done_)},
+                       {"torch_threads", Blob::Scalar(static_cast<int64_t>(threads_.step()))}};
     Merge(state, "method", method_->SaveState());
     Merge(state, "optimizer", SaveOptimizer(*optimizer_));
     Merge(state, "means", means_.Save());
@@ -162,12 +189,10 @@ class Training {
   void Loop() {
     const int64_t total = options_.iterations;
     Progress progress("pretraining " + options_.method, total);
-    // A batch is augmented on one thread; with many cores several are in the making, so that a fast
-    // device does not wait.
-    const int64_t makers = std::max<int64_t>(1, at::get_num_threads() / kThreadsPerMaker);
+    // Each batch is augmented on one thread.
     Loader<PretrainBatch> loader([this](Rng& rng) { return method_->Views(clips_, rng); },
-                                 rng_.Fork("views"), done_,
-                                 /*ahead=*/makers + 1, makers);
+                                 rng_.Fork("views"), done_, /*ahead=*/threads_.makers() + 1,
+                                 threads_.makers());
     Stopwatch since_row;
     double waited = 0;
     int64_t row_start = done_;
@@ -234,10 +259,10 @@ class Training {
   void WriteEncoder(const std::map<std::string, std::string>& info) {
     EncoderNet net = method_->encoder();
     EncoderSpec spec = net->spec();
+    spec.metric = Metric();
     std::map<std::string, Head> heads;
     if (options_.freeze_encoder) heads = old_heads_;
     if (options_.iterations > 0) {
-      spec.metric = method_->metric();
       for (const auto& [name, head] : method_->heads()) heads[name] = head;
     }
     // The file's spec names the metric that was trained: a copy carries it.
@@ -256,6 +281,7 @@ class Training {
     SaveEncoder(encoder_path_, *out, heads, facts);
   }
 
+  const ThreadShares threads_;  // first: everything below computes with it
   const PretrainOptions options_;
   const PretrainCallbacks callbacks_;
   const Rng rng_;
