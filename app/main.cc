@@ -87,7 +87,7 @@ int Run(int argc, char** argv) {
   config->add_flag("--resolve", resolve, "every value with where it came from");
   config->add_option("root", text, "train, pretrain, demos or embed")->required();
   with_words(config);
-  CLI::App* bench = app.add_subcommand("bench", "measure speed beside its limits: render, encode, step, train");
+  CLI::App* bench = app.add_subcommand("bench", "measure the speed of each part: render, encode, step, train");
   bench->add_option("what", text, "render, encode, step, train or all");
   with_words(bench);
   CLI::App* study = app.add_subcommand("study", "many runs with fixed seeds, one table (configs/study)");
