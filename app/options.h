@@ -19,7 +19,9 @@ struct DemoOptions {
   int64_t good = 25;
   int64_t near_miss = 8;
   int64_t random = 8;
-  int64_t frame_size = 256;
+  int64_t hold = 6;
+  int64_t frame_size = 0;
+  std::string format = "mp4";
   int64_t seed = 1;
 
   template <typename V>
@@ -28,7 +30,13 @@ struct DemoOptions {
     v("good", good, "clips of successful episodes to film", AtLeast(1));
     v("near_miss", near_miss, "clips that end beside the goal (reports only)", AtLeast(0));
     v("random", random, "clips of random behaviour", AtLeast(0));
-    v("frame_size", frame_size, "height and width of the film in pixels, even", InRange(32, 1024));
+    v("hold", hold, "steps a good clip goes on after the success that lasts, -1 = to the end of the episode",
+      AtLeast(-1));
+    v("frame_size", frame_size,
+      "height and width of the film in pixels, even; 0 = an odd multiple of the reward's picture, 400 or more",
+      InRange(0, 1024));
+    v("format", format, "film files: mp4 (H.264), webm (VP9), avi (MJPEG) or mkv (FFV1, lossless)",
+      OneOf({"mp4", "webm", "avi", "mkv"}));
     v("seed", seed, "seed of the filmed episodes", AtLeast(0));
   }
 };

@@ -3,14 +3,19 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "app/episodes.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "envs/make.h"
+#include "reward/distance.h"
 #include "reward/quality.h"
+#include "reward/render_gap.h"
 
 namespace v2r {
 namespace {
 
 constexpr int64_t kEnvs = 16;
+constexpr int64_t kFilmed = 8;  // episodes of the comparison with films
 constexpr uint64_t kSeed = 77;
 
 torch::Tensor Pictures(std::span<const uint8_t> frames, const VectorEnvSpec& spec) {
@@ -50,11 +55,58 @@ RewardProbe MakeProbe(const TrainOptions& options, const Assembly& assembly) {
   return probe;
 }
 
+// Frames of the same episode one after the other: [T,H,W,3].
+torch::Tensor Stack(const Episode& episode, const VectorEnvSpec& spec) {
+  auto frames = torch::empty({static_cast<int64_t>(episode.frames.size()), spec.height, spec.width, 3}, torch::kUInt8);
+  auto* to = frames.data_ptr<uint8_t>();
+  for (const auto& frame : episode.frames) to = std::copy(frame.begin(), frame.end(), to);
+  return frames;
+}
+
 }  // namespace
 
+double MeasureFilmGap(const TrainOptions& options, const Encoder& encoder, const DistanceFn& distance,
+                      const std::filesystem::path& folder) {
+  const EnvOptions film_options = FilmOptions(options.env, options.demos, kFilmed);
+  EnvOptions small_options = film_options;
+  small_options.frame_size = options.env.frame_size;
+  small_options.supersample = options.env.supersample;
+  const auto film_env = MakeVectorEnv(film_options), small_env = MakeVectorEnv(small_options);
+  Rng film_rng = Rng(kSeed).Fork("film"), small_rng = film_rng;
+  auto films = PlayRound(*film_env, ExpertSkill::kGood, kSeed, film_rng);
+  auto pictures = PlayRound(*small_env, ExpertSkill::kGood, kSeed, small_rng);
+  MakeDirectories(folder);
+  Manifest manifest;
+  manifest.render = FilmedRender(options.env, film_options);
+  std::vector<torch::Tensor> rendered;
+  for (size_t i = 0; i < films.size(); ++i) {
+    films[i].Cut(options.demos.hold);
+    pictures[i].Cut(options.demos.hold);
+    manifest.clips.push_back({.file = fmt::format("{:03d}.{}", i, options.demos.format)});
+    WriteClip(folder / manifest.clips.back().file, films[i], film_env->Spec());
+    const auto embeddings = encoder.Embed(Stack(pictures[i], small_env->Spec()));
+    rendered.push_back(embeddings.slice(0, 0, -1));
+  }
+  WriteManifest(folder / "manifest.json", manifest);
+  std::vector<torch::Tensor> film, next;
+  for (const Clip& clip : LoadDemos(folder, encoder.spec()).clips) {
+    const auto embeddings = encoder.Embed(clip.frames);
+    film.push_back(embeddings.slice(0, 0, -1));
+    next.push_back(embeddings.slice(0, 1));
+  }
+  std::filesystem::remove_all(folder);
+  return RenderGap(distance, torch::cat(film), torch::cat(rendered), torch::cat(next));
+}
+
 std::string ReportQuality(const TrainOptions& options, const Assembly& assembly, const std::filesystem::path& run) {
-  const RewardQuality quality = MeasureRewardQuality(options.reward, assembly.encoder, assembly.device, assembly.demos,
-                                                     MakeProbe(options, assembly));
+  RewardQuality quality = MeasureRewardQuality(options.reward, assembly.encoder, assembly.device, assembly.demos,
+                                               MakeProbe(options, assembly));
+  // Only our own films can be drawn again; of others nobody knows the state.
+  const std::filesystem::path listed = assembly.demos_folder / "manifest.json";
+  if (std::filesystem::exists(listed) && ReadManifest(listed).task == options.env.id) {
+    quality.render_gap = MeasureFilmGap(options, *assembly.encoder,
+                                        MakeDistance(options.reward.distance, assembly.encoder), run / "film_gap");
+  }
   const nlohmann::ordered_json json = {
       {"good_clips", quality.good_clips},
       {"near_miss_clips", quality.near_miss_clips},
@@ -68,6 +120,7 @@ std::string ReportQuality(const TrainOptions& options, const Assembly& assembly,
       {"correlation_broad", quality.correlation_broad},
       {"top_true_distance", quality.top_true_distance},
       {"goal_spread", quality.goal_spread},
+      {"render_gap", quality.render_gap},
       {"wrong_goal_near", quality.wrong_goal_near},
       {"wrong_goal_broad", quality.wrong_goal_broad},
   };

@@ -10,15 +10,6 @@
 namespace v2r {
 namespace {
 
-// Demonstrations as the encoder will see them; an encoder file says the size itself.
-ClipSet LoadDemos(const std::filesystem::path& folder, const EncoderSpec& spec) {
-  DataOptions data;
-  data.path = folder.string();
-  data.frame_size = spec.input_size;
-  data.resize = spec.resize;
-  return LoadClips(data);
-}
-
 std::filesystem::path DemosFolder(const TrainOptions& options, const std::filesystem::path& run) {
   if (!options.demos.path.empty()) return options.demos.path;
   const std::filesystem::path folder = run / "demos";
@@ -27,6 +18,14 @@ std::filesystem::path DemosFolder(const TrainOptions& options, const std::filesy
 }
 
 }  // namespace
+
+ClipSet LoadDemos(const std::filesystem::path& folder, const EncoderSpec& spec) {
+  DataOptions data;
+  data.path = folder.string();
+  data.frame_size = spec.input_size;
+  data.resize = spec.resize;
+  return LoadClips(data);
+}
 
 bool RewardNeedsFrames(const RewardOptions& reward) { return reward.name != "true"; }
 

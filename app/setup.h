@@ -21,6 +21,8 @@ struct Assembly {
 
 // Films or reads the demonstrations, pretrains or loads the encoder, embeds. What is made goes into `run` (demos/, encoder.safetensors).
 Assembly Assemble(const TrainOptions& options, const std::filesystem::path& run);
+// Demonstrations as an encoder of this spec sees them.
+ClipSet LoadDemos(const std::filesystem::path& folder, const EncoderSpec& spec);
 // True when the reward reads pictures.
 bool RewardNeedsFrames(const RewardOptions& reward);
 // A calibrated reward of this assembly.

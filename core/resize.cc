@@ -134,12 +134,14 @@ torch::Tensor ResizeWeights(int64_t input, int64_t output, const std::string& mo
           at, scale, length, 2.0, [](double x) { return Cubic(x, -0.5); }, row);
     } else if (mode == "bilinear_point") {
       PointRow(at, scale, length, 1, Triangle, row);
+    } else if (mode == "nearest") {
+      row[std::min(length - 1, static_cast<int64_t>((at + 0.5) * scale))] = 1;
     } else if (mode == "bicubic_point") {
       PointRow(
           at, scale, length, 2, [](double x) { return Cubic(x, -0.75); }, row);
     } else {
       ThrowUser(
-          "unknown resize mode '{}' (known: area, bilinear, bicubic, bilinear_point, "
+          "unknown resize mode '{}' (known: area, bilinear, bicubic, nearest, bilinear_point, "
           "bicubic_point)",
           mode);
     }
@@ -151,8 +153,8 @@ torch::Tensor ResizeFrames(const torch::Tensor& frames, int64_t height, int64_t 
                            const std::string& mode) {
   V2R_CHECK(frames.dim() == 4 && frames.size(3) == 3 && frames.scalar_type() == torch::kUInt8,
             "frames must be uint8 [B,H,W,3]");
-  if (mode != "area" && mode != "bilinear") {
-    ThrowUser("unknown resize mode '{}' (known: area, bilinear)", mode);
+  if (mode != "area" && mode != "bilinear" && mode != "nearest") {
+    ThrowUser("unknown resize mode '{}' (known: area, bilinear, nearest)", mode);
   }
   const int64_t batch = frames.size(0), in_height = frames.size(1), in_width = frames.size(2);
   if (in_height == height && in_width == width) return frames;

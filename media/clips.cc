@@ -29,6 +29,7 @@ struct Source {
   std::vector<fs::path> pictures;  // a frame folder; empty: `path` is a video
   double fps = 0;                  // from the manifest
   int64_t stated_frames = 0;       // from the manifest
+  ManifestRender render;           // from the manifest
 };
 
 // The data set does not fit into max_gib: ends the loading, unlike a broken clip.
@@ -129,8 +130,9 @@ void Scan(const fs::path& root, const fs::path& folder, std::set<fs::path>& seen
 std::vector<Source> Listed(const fs::path& folder, const fs::path& manifest_path,
                            std::vector<std::string>& skipped) {
   std::vector<Source> sources;
-  for (const ManifestClip& clip : ReadManifest(manifest_path).clips) {
-    Source source{folder / clip.file, clip.file, clip.label, {}, clip.fps, clip.frames};
+  const Manifest manifest = ReadManifest(manifest_path);
+  for (const ManifestClip& clip : manifest.clips) {
+    Source source{folder / clip.file, clip.file, clip.label, {}, clip.fps, clip.frames, manifest.render};
     if (source.label.empty()) source.label = LabelOf(clip.file);
     std::error_code error;
     if (fs::is_directory(source.path, error)) {
@@ -168,8 +170,8 @@ std::vector<Source> FindSources(const fs::path& path, std::vector<std::string>& 
 // Gathers the kept frames of one clip, already small.
 class FrameStore {
  public:
-  FrameStore(const DataOptions& options, double bytes_left)
-      : options_(options), bytes_left_(bytes_left) {}
+  FrameStore(const DataOptions& options, const ManifestRender& render, double bytes_left)
+      : options_(options), render_(render), bytes_left_(bytes_left) {}
 
   // False once max_frames are there.
   bool Full() const { return options_.max_frames > 0 && kept_ >= options_.max_frames; }
@@ -201,11 +203,16 @@ class FrameStore {
       std::memcpy(to, image.pixels.data(), image.pixels.size());
       to += image.pixels.size();
     }
+    if (render_.size > 0) {
+      const int64_t drawn = render_.size * render_.supersample;
+      raw = ResizeFrames(ResizeFrames(raw, drawn, drawn, "nearest"), render_.size, render_.size, "area");
+    }
     chunks_.push_back(ResizeFrames(raw, options_.frame_size, options_.frame_size, options_.resize));
     waiting_.clear();
   }
 
   const DataOptions& options_;
+  const ManifestRender& render_;
   double bytes_left_;
   int64_t kept_ = 0;
   std::vector<Image> waiting_;
@@ -249,7 +256,7 @@ void DecodePictures(const Source& source, FrameStore& store) {
 // UserError when the clip is broken or too short.
 Clip Decode(const Source& source, const DataOptions& options, double bytes_left) {
   Clip clip{source.name, source.label, {}, source.fps};
-  FrameStore store(options, bytes_left);
+  FrameStore store(options, source.render, bytes_left);
   if (source.pictures.empty()) {
     DecodeVideo(source, store, clip.fps);
   } else {

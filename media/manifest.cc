@@ -94,6 +94,16 @@ Manifest ReadManifest(const std::filesystem::path& path) {
   }
   root.erase("clips");
   Take(root, "task", path.string(), "a string", manifest.task);
+  if (const auto render = root.find("render"); render != root.end()) {
+    const std::string where = path.string() + ": render";
+    if (!render->is_object()) ThrowUser("{}: should be an object with a key 'size'", where);
+    Take(*render, "size", where, "a whole number", manifest.render.size);
+    Take(*render, "supersample", where, "a whole number", manifest.render.supersample);
+    if (manifest.render.size < 1 || manifest.render.supersample < 1) {
+      ThrowUser("{}: size and supersample must be at least 1", where);
+    }
+    root.erase("render");
+  }
   manifest.extra = root.dump();
   return manifest;
 }
@@ -101,6 +111,9 @@ Manifest ReadManifest(const std::filesystem::path& path) {
 void WriteManifest(const std::filesystem::path& path, const Manifest& manifest) {
   Json root = Json::object();
   root["task"] = manifest.task;
+  if (manifest.render.size > 0) {
+    root["render"] = {{"size", manifest.render.size}, {"supersample", manifest.render.supersample}};
+  }
   root["clips"] = Json::array();
   for (const ManifestClip& clip : manifest.clips) {
     Json item = {{"file", clip.file}};

@@ -31,6 +31,7 @@ struct VideoReader::Impl {
   fs::path path;
   ContainerState container;
   cv::VideoCapture capture;
+  bool darkened = false;  // OpenCV's conversion takes a level from each colour
   cv::Mat frame;
   bool pending = false;  // `frame` was decoded and not handed out yet
   bool ended = false;
@@ -93,6 +94,10 @@ VideoReader::VideoReader(const fs::path& path) : impl_(std::make_unique<Impl>())
     ThrowUser("{}: cannot be opened as a video: {}", path.string(),
               reason.empty() ? "no format or codec that FFmpeg knows" : reason);
   }
+  // libswscale's fast YUV 4:2:0 conversion, which OpenCV 4.6 takes, rounds down: 1.0, 1.5, 1.0 levels too
+  // dark on average against its accurate one.
+  const auto format = static_cast<int>(v.capture.get(cv::CAP_PROP_CODEC_PIXEL_FORMAT));
+  v.darkened = format == cv::VideoWriter::fourcc('I', '4', '2', '0');
   const double fps = v.capture.get(cv::CAP_PROP_FPS);
   v.fps = std::isfinite(fps) && fps > 0 ? fps : 0;
   const double count = v.capture.get(cv::CAP_PROP_FRAME_COUNT);
@@ -122,6 +127,7 @@ bool VideoReader::Next(Image& frame) {
   }
   cv::Mat rgb(v.frame.rows, v.frame.cols, CV_8UC3, frame.pixels.data());
   cv::cvtColor(v.frame, rgb, cv::COLOR_BGR2RGB);
+  if (v.darkened) rgb += cv::Scalar::all(1);
   return true;
 }
 

@@ -65,7 +65,7 @@ struct RewardOptions {
   double scale = 1.0;
   bool demo_scale = true;
   std::string head = "rank";
-  std::string dtype = "bfloat16";
+  std::string dtype = "float32";
   std::string timing = "deferred";
   int64_t chunk_size = 256;
   int64_t every = 1;

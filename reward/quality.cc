@@ -182,7 +182,7 @@ std::string RewardQuality::ToTable() const {
   add("VOC of good clips, median", Text(voc_median), "1, says little");
   add("VOC of good clips, worst decile", Text(voc_worst_decile), "1, says little");
   add("goal spread / start-goal distance", Text(goal_spread), "below 0.5");
-  add("render gap (film against rendering, in steps)", Text(render_gap), "below 1");
+  add("render gap (film against rendering, in steps)", Text(render_gap), "below 0.1");
   add("good clips", std::to_string(good_clips), "");
   add("near-miss clips", std::to_string(near_miss_clips), "");
   add("probe states", std::to_string(probe_states), "");
