@@ -1,5 +1,5 @@
-// v2r bench: the speed of each part and of a complete run, in one process on this machine. The bare loops that set the limits are programs
-// in benchmarks/.
+// v2r bench: the speed of each part and of a complete run, in one process on this machine. The bare
+// loops that set the limits are programs in benchmarks/.
 #include <iostream>
 
 #include "app/commands.h"
@@ -9,6 +9,7 @@
 #include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/text.h"
 
 namespace v2r {
@@ -16,13 +17,17 @@ namespace {
 
 constexpr double kSeconds = 2.0;  // of measuring a part
 
-// Calls `work` (which returns how many items it did) until kSeconds have passed, after one call to warm up. Items per second.
+// Calls `work` (which returns how many items it did) until kSeconds have passed, after one call to
+// warm up. Items per second.
 template <typename Work>
 double Rate(const Work& work) {
   work();
   const Stopwatch watch;
   int64_t done = 0;
-  while (watch.Seconds() < kSeconds) done += work();
+  while (watch.Seconds() < kSeconds) {
+    PollInterrupt();
+    done += work();
+  }
   return static_cast<double>(done) / watch.Seconds();
 }
 
@@ -44,11 +49,13 @@ double StepRate(EnvOptions options, bool render) {
 
 double EncodeRate(const TrainOptions& options, const torch::Device& device, int64_t chunk) {
   Rng rng(1);
-  const Encoder encoder = options.encoder.path.empty()
-                              ? MakeEncoder(MakeEncoderNet(options.encoder.spec, rng), {}, device, options.reward.dtype)
-                              : LoadEncoder(options.encoder.path, device, options.reward.dtype);
+  const Encoder encoder =
+      options.encoder.path.empty()
+          ? MakeEncoder(MakeEncoderNet(options.encoder.spec, rng), {}, device, options.reward.dtype)
+          : LoadEncoder(options.encoder.path, device, options.reward.dtype);
   const int64_t size = options.env.frame_size;
-  const auto frames = torch::randint(0, 255, {chunk, size, size, 3}, torch::TensorOptions(torch::kUInt8).device(device));
+  const auto frames = torch::randint(0, 255, {chunk, size, size, 3},
+                                     torch::TensorOptions(torch::kUInt8).device(device));
   return Rate([&] {
     encoder.Embed(frames).sum().item<float>();
     return chunk;
@@ -61,7 +68,8 @@ int BenchCommand(const std::string& what, const Words& overrides) {
   const std::vector<std::string> known = {"all", "step", "render", "encode", "train"};
   const std::string part = what.empty() ? "all" : what;
   if (std::find(known.begin(), known.end(), part) == known.end()) {
-    ThrowUser("bench: unknown part '{}'{} (known: {})", part, DidYouMean(part, known), Join(known, ", "));
+    ThrowUser("bench: unknown part '{}'{} (known: {})", part, DidYouMean(part, known),
+              Join(known, ", "));
   }
   std::vector<std::filesystem::path> roots;
   for (const std::string& root : ConfigRoots()) roots.emplace_back(root);
@@ -71,14 +79,17 @@ int BenchCommand(const std::string& what, const Words& overrides) {
   const torch::Device device = ResolveDevice(options.device);
   const auto is = [&](const char* name) { return part == "all" || part == name; };
   std::vector<std::vector<std::string>> table = {{"part", "per second"}};
-  const auto add = [&](const std::string& name, double rate) { table.push_back({name, fmt::format("{:.0f}", rate)}); };
+  const auto add = [&](const std::string& name, double rate) {
+    table.push_back({name, fmt::format("{:.0f}", rate)});
+  };
   if (is("step")) add("environment steps, no pictures", StepRate(options.env, false));
   if (is("render")) {
-    add(fmt::format("environment steps with a {0}x{0} picture", options.env.frame_size), StepRate(options.env, true));
+    add(fmt::format("environment steps with a {0}x{0} picture", options.env.frame_size),
+        StepRate(options.env, true));
   }
   if (is("encode")) {
-    add(fmt::format("pictures encoded ({} width {}, {})", options.encoder.spec.arch, options.encoder.spec.width,
-                    options.reward.dtype),
+    add(fmt::format("pictures encoded ({} width {}, {})", options.encoder.spec.arch,
+                    options.encoder.spec.width, options.reward.dtype),
         EncodeRate(options, device, options.reward.chunk_size));
   }
   if (is("train")) {

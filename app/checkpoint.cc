@@ -1,5 +1,4 @@
 #include "app/train.h"
-
 #include "core/config.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -11,7 +10,8 @@ constexpr char kFormat[] = "v2r.checkpoint.1";
 
 }  // namespace
 
-void SaveCheckpoint(const std::filesystem::path& run, const std::string& name, const Runner& runner) {
+void SaveCheckpoint(const std::filesystem::path& run, const std::string& name,
+                    const Runner& runner) {
   StateDict state;
   runner.SaveState(state);
   const std::filesystem::path folder = run / "checkpoints" / name;
@@ -36,7 +36,8 @@ StateDict LoadCheckpoint(const std::filesystem::path& run, const std::string& na
 
 TrainOptions LoadRunOptions(const std::filesystem::path& run) {
   const std::filesystem::path path = run / "config.yaml";
-  if (!std::filesystem::exists(path)) ThrowUser("{}: not a run directory (no config.yaml)", run.string());
+  if (!std::filesystem::exists(path))
+    ThrowUser("{}: not a run directory (no config.yaml)", run.string());
   TrainOptions options;
   Bind(LoadYaml(path), options);
   return options;

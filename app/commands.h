@@ -15,9 +15,10 @@ int DemosCommand(const Words& overrides);
 int PretrainCommand(const Words& overrides);
 int EmbedCommand(const Words& overrides);
 int TrainCommand(const Words& overrides, const std::string& resume, bool multirun);
-int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes, int64_t seed);
-int RecordCommand(const std::string& run, const std::string& checkpoint, const std::string& out, int64_t episodes,
-                  int64_t seed);
+int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes,
+                int64_t seed);
+int RecordCommand(const std::string& run, const std::string& checkpoint, const std::string& out,
+                  int64_t episodes, int64_t seed);
 int ReportCommand(const std::string& run);
 int ConfigCommand(const std::string& root, const Words& overrides);
 int BenchCommand(const std::string& what, const Words& overrides);

@@ -39,10 +39,12 @@ std::vector<std::string> YamlNames(const std::string& folder) {
 }
 
 void PrintNames(const std::string& title, const std::vector<std::string>& names,
-                const std::function<std::string(const std::string&)>& doc, const std::string& group) {
+                const std::function<std::string(const std::string&)>& doc,
+                const std::string& group) {
   std::cout << title << "\n";
   for (const std::string& name : names) std::cout << fmt::format("  {:<22} {}\n", name, doc(name));
-  if (!group.empty()) std::cout << fmt::format("  configs ({}=NAME): {}\n", group, Join(YamlNames(group), ", "));
+  if (!group.empty())
+    std::cout << fmt::format("  configs ({}=NAME): {}\n", group, Join(YamlNames(group), ", "));
   std::cout << "\n";
 }
 
@@ -50,12 +52,24 @@ const std::map<std::string, std::function<void()>>& Lists() {
   static const std::map<std::string, std::function<void()>> lists = {
       {"envs", [] { PrintNames("environments", EnvNames(), EnvDoc, "env"); }},
       {"encoders",
-       [] { PrintNames("encoder networks", EncoderArchNames(), [](const std::string&) { return ""; }, "encoder"); }},
-      {"pretrain", [] { PrintNames("pretraining methods", PretrainMethodNames(), PretrainMethodDoc, "pretrain"); }},
+       [] {
+         PrintNames(
+             "encoder networks", EncoderArchNames(), [](const std::string&) { return ""; },
+             "encoder");
+       }},
+      {"pretrain",
+       [] {
+         PrintNames("pretraining methods", PretrainMethodNames(), PretrainMethodDoc, "pretrain");
+       }},
       {"rewards", [] { PrintNames("rewards", RewardNames(), RewardDoc, "reward"); }},
       {"agents", [] { PrintNames("agents", AgentNames(), AgentDoc, "agent"); }},
-      {"experiments", [] { std::cout << "experiments (experiment=NAME): " << Join(YamlNames("experiment"), ", ") << "\n"; }},
-      {"studies", [] { std::cout << "studies (v2r study NAME): " << Join(YamlNames("study"), ", ") << "\n"; }},
+      {"experiments",
+       [] {
+         std::cout << "experiments (experiment=NAME): " << Join(YamlNames("experiment"), ", ")
+                   << "\n";
+       }},
+      {"studies",
+       [] { std::cout << "studies (v2r study NAME): " << Join(YamlNames("study"), ", ") << "\n"; }},
   };
   return lists;
 }
@@ -74,7 +88,8 @@ void PrintFields(const std::vector<FieldDoc>& fields, const std::string& prefix)
     type = std::max(type, row[2].size());
   }
   for (const auto& row : rows) {
-    std::cout << fmt::format("{:<{}}  {:<{}}  {:<{}}  {}\n", row[0], key, row[1], value, row[2], type, row[3]);
+    std::cout << fmt::format("{:<{}}  {:<{}}  {:<{}}  {}\n", row[0], key, row[1], value, row[2],
+                             type, row[3]);
   }
 }
 
@@ -136,14 +151,16 @@ class Checks {
   bool failed() const { return failed_; }
 
  private:
-  static void Print(const std::string& what, const std::string& verdict, const std::string& detail) {
+  static void Print(const std::string& what, const std::string& verdict,
+                    const std::string& detail) {
     std::cout << fmt::format("{:<14} {:<5} {}\n", what, verdict, detail);
   }
   bool failed_ = false;
 };
 
 std::string CheckVideo() {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("v2r-doctor-{}.mp4", getpid());
+  const auto path =
+      std::filesystem::temp_directory_path() / fmt::format("v2r-doctor-{}.mp4", getpid());
   std::string codec;
   {
     VideoWriter writer(path, 25, 64, 64);
@@ -172,7 +189,8 @@ std::string CheckRender() {
   std::vector<float> actions(16 * env->Spec().act_dim, 0.0f);
   const Stopwatch watch;
   for (int i = 0; i < 40; ++i) env->Step(actions);
-  return fmt::format("{} ({:.0f} steps/s with a 64x64 picture each)", GlRenderer(), 640 / watch.Seconds());
+  return fmt::format("{} ({:.0f} steps/s with a 64x64 picture each)", GlRenderer(),
+                     640 / watch.Seconds());
 }
 
 }  // namespace
@@ -180,7 +198,8 @@ std::string CheckRender() {
 std::vector<std::string> ConfigRoots() {
   std::vector<std::string> roots;
   const auto home = HomeDirectory() / "configs";
-  if (std::filesystem::is_directory("configs") && !std::filesystem::equivalent("configs", home)) roots.push_back("configs");
+  if (std::filesystem::is_directory("configs") && !std::filesystem::equivalent("configs", home))
+    roots.push_back("configs");
   roots.push_back(home.string());
   return roots;
 }
@@ -207,7 +226,8 @@ int ListCommand(const std::string& kind) {
   if (found == Lists().end()) {
     std::vector<std::string> names;
     for (const auto& [name, print] : Lists()) names.push_back(name);
-    ThrowUser("list: unknown kind '{}'{} (known: {})", kind, DidYouMean(kind, names), Join(names, ", "));
+    ThrowUser("list: unknown kind '{}'{} (known: {})", kind, DidYouMean(kind, names),
+              Join(names, ", "));
   }
   found->second();
   return 0;
@@ -260,7 +280,8 @@ int ConfigCommand(const std::string& root, const Words& overrides) {
 }
 
 int DoctorCommand(const std::string& device) {
-  for (const auto& [name, value] : MachineFacts()) std::cout << fmt::format("{:<14} {}\n", name, value);
+  for (const auto& [name, value] : MachineFacts())
+    std::cout << fmt::format("{:<14} {}\n", name, value);
   std::cout << "\n";
   Checks checks;
   checks.Run("configs", [] { return HomeDirectory().string(); });

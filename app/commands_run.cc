@@ -1,4 +1,5 @@
-// Commands that make or read runs: demos, pretrain, embed, train, eval, record, report, study, quickstart.
+// Commands that make or read runs: demos, pretrain, embed, train, eval, record, report, study,
+// quickstart.
 #include <iostream>
 
 #include "app/commands.h"
@@ -13,7 +14,9 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/log.h"
+#include "core/progress.h"
 #include "core/tensor_file.h"
 #include "core/text.h"
 #include "pretrain/trainer.h"
@@ -40,8 +43,8 @@ void PrintOutcome(const TrainOutcome& outcome) {
                        fmt::format("{:.0f}", 100 * outcome.eval.success_rate)},
                       {"random actions", fmt::format("{:.3f}", outcome.random_return),
                        fmt::format("{:.0f}", 100 * outcome.random_success)}})
-            << fmt::format("{} steps in {} ({:.0f} steps/s with evaluation and recording)\n", outcome.steps,
-                           HumanSeconds(outcome.seconds), outcome.fps)
+            << fmt::format("{} steps in {} ({:.0f} steps/s with evaluation and recording)\n",
+                           outcome.steps, HumanSeconds(outcome.seconds), outcome.fps)
             << "run:    " << outcome.run.string() << "\n";
   if (!outcome.encoder.empty()) std::cout << "encoder: " << outcome.encoder.string() << "\n";
   if (!outcome.video.empty()) std::cout << "video:  " << outcome.video.string() << "\n";
@@ -54,7 +57,8 @@ int Multirun(const Words& overrides) {
     LogInfo("multirun: {}", Join(words, " "));
     const TrainOutcome outcome = Train(Load<TrainOptions>("train", words), words);
     table.push_back({Join(words, " "), fmt::format("{:.3f}", outcome.eval.return_mean),
-                     fmt::format("{:.0f}", 100 * outcome.eval.success_rate), fmt::format("{:.0f}", outcome.fps)});
+                     fmt::format("{:.0f}", 100 * outcome.eval.success_rate),
+                     fmt::format("{:.0f}", outcome.fps)});
   }
   std::cout << Table(table);
   return 0;
@@ -95,7 +99,8 @@ int DemosCommand(const Words& overrides) {
 
 int PretrainCommand(const Words& overrides) {
   auto options = Load<PretrainCommandOptions>("pretrain", overrides);
-  if (options.data.path.empty()) ThrowUser("data: say which videos to learn from, e.g.  v2r pretrain data=FOLDER");
+  if (options.data.path.empty())
+    ThrowUser("data: say which videos to learn from, e.g.  v2r pretrain data=FOLDER");
   options.data.frame_size = options.encoder.spec.input_size;
   options.data.resize = options.encoder.spec.resize;
   SetTorchThreads(static_cast<int>(options.torch_threads));
@@ -104,7 +109,8 @@ int PretrainCommand(const Words& overrides) {
   LogInfo("{} clips, {} frames", clips.clips.size(), clips.TotalFrames());
   std::filesystem::path out = options.out, run = out.parent_path();
   if (out.empty()) {
-    run = MakeRunDirectory(options.runs_root, "pretrain", options.pretrain.method, options.pretrain.seed);
+    run = MakeRunDirectory(options.runs_root, "pretrain", options.pretrain.method,
+                           options.pretrain.seed);
     out = run / "encoder.safetensors";
     WriteRunHeader(run, Dump(options), overrides, MachineFacts());
   }
@@ -112,24 +118,34 @@ int PretrainCommand(const Words& overrides) {
   const auto metrics = OpenMetrics(run.empty() ? "." : run, false, -1);
   const PretrainResult result =
       Pretrain(options.pretrain, options.encoder.spec, clips, out, device,
-               {[&](int64_t step, const Metrics& row) { metrics->Write(step, row); }});
+               {[&](int64_t step, const Metrics& row) { metrics->Write(step, row); }},
+               DataInfo(options.data.path));
   metrics->Flush();
-  for (const auto& [name, value] : result.final_metrics) std::cout << fmt::format("{:<28} {:.4g}\n", name, value);
+  for (const auto& [name, value] : result.final_metrics)
+    std::cout << fmt::format("{:<28} {:.4g}\n", name, value);
   std::cout << "encoder: " << result.encoder_path.string() << "\n";
   return 0;
 }
 
 int EmbedCommand(const Words& overrides) {
   auto options = Load<EmbedCommandOptions>("embed", overrides);
-  if (options.encoder.path.empty()) ThrowUser("encoder: say which, e.g.  v2r embed encoder=FILE data=FOLDER");
-  if (options.data.path.empty()) ThrowUser("data: say which videos to embed, e.g.  v2r embed encoder=FILE data=FOLDER");
+  if (options.encoder.path.empty())
+    ThrowUser("encoder: say which, e.g.  v2r embed encoder=FILE data=FOLDER");
+  if (options.data.path.empty())
+    ThrowUser("data: say which videos to embed, e.g.  v2r embed encoder=FILE data=FOLDER");
   SetTorchThreads(static_cast<int>(options.torch_threads));
-  const Encoder encoder = LoadEncoder(options.encoder.path, ResolveDevice(options.device), options.dtype);
+  const Encoder encoder =
+      LoadEncoder(options.encoder.path, ResolveDevice(options.device), options.dtype);
   options.data.frame_size = encoder.spec().input_size;
   options.data.resize = encoder.spec().resize;
   const ClipSet clips = LoadClips(options.data);
   TensorDict embeddings;
-  for (const Clip& clip : clips.clips) embeddings[clip.name] = encoder.Embed(clip.frames).cpu();
+  Progress progress("embedding", static_cast<int64_t>(clips.clips.size()));
+  for (const Clip& clip : clips.clips) {
+    PollInterrupt();
+    embeddings[clip.name] = encoder.Embed(clip.frames).cpu();
+    progress.Update(static_cast<int64_t>(embeddings.size()), clip.name);
+  }
   WriteSafetensors(options.out, ToStateDict(embeddings), {{"encoder", encoder.Fingerprint()}});
   std::cout << fmt::format("{} clips embedded into {}\n", embeddings.size(), options.out);
   return 0;
@@ -145,27 +161,31 @@ int TrainCommand(const Words& overrides, const std::string& resume, bool multiru
   return 0;
 }
 
-int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes, int64_t seed) {
+int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes,
+                int64_t seed) {
   const Restored restored = Restore(run, checkpoint);
   const auto env = MakeEvaluationEnv(restored.options);
   const int64_t count = episodes > 0 ? episodes : restored.options.eval.episodes;
-  const EvalResult result = Evaluate(*env, restored.agent.get(), count, static_cast<uint64_t>(seed));
-  std::cout << Table({{"episodes", "return", "std", "success %", "length"},
-                      {std::to_string(result.episodes), fmt::format("{:.3f}", result.return_mean),
-                       fmt::format("{:.3f}", result.return_std), fmt::format("{:.1f}", 100 * result.success_rate),
-                       fmt::format("{:.1f}", result.length_mean)}});
+  const EvalResult result =
+      Evaluate(*env, restored.agent.get(), count, static_cast<uint64_t>(seed));
+  std::cout << Table(
+      {{"episodes", "return", "std", "success %", "length"},
+       {std::to_string(result.episodes), fmt::format("{:.3f}", result.return_mean),
+        fmt::format("{:.3f}", result.return_std), fmt::format("{:.1f}", 100 * result.success_rate),
+        fmt::format("{:.1f}", result.length_mean)}});
   return 0;
 }
 
-int RecordCommand(const std::string& run, const std::string& checkpoint, const std::string& out, int64_t episodes,
-                  int64_t seed) {
+int RecordCommand(const std::string& run, const std::string& checkpoint, const std::string& out,
+                  int64_t episodes, int64_t seed) {
   const Restored restored = Restore(run, checkpoint);
   const std::filesystem::path path =
-      out.empty() ? std::filesystem::path(run) / "videos" / (checkpoint + ".mp4") : std::filesystem::path(out);
+      out.empty() ? std::filesystem::path(run) / "videos" / (checkpoint + ".mp4")
+                  : std::filesystem::path(out);
   const int64_t count = episodes > 0 ? episodes : restored.options.record.episodes;
   std::cout << "video: "
-            << RecordVideo(restored.options, restored.assembly, restored.reward, *restored.agent, count,
-                           static_cast<uint64_t>(seed), path)
+            << RecordVideo(restored.options, restored.assembly, restored.reward, *restored.agent,
+                           count, static_cast<uint64_t>(seed), path)
                    .string()
             << "\n";
   return 0;
@@ -181,8 +201,10 @@ int ReportCommand(const std::string& run) {
 
 int StudyCommand(const std::string& name, const std::string& out, const Words& overrides) {
   Study study = LoadStudy(name);
-  for (StudyRow& row : study.rows) row.overrides.insert(row.overrides.end(), overrides.begin(), overrides.end());
-  const std::filesystem::path folder = out.empty() ? "runs/" + std::filesystem::path(name).stem().string() : out;
+  for (StudyRow& row : study.rows)
+    row.overrides.insert(row.overrides.end(), overrides.begin(), overrides.end());
+  const std::filesystem::path folder =
+      out.empty() ? "runs/" + std::filesystem::path(name).stem().string() : out;
   const auto results = RunStudy(study.rows, study.seeds, folder);
   std::cout << StudyTable(results) << "summary: " << (folder / "summary.json").string() << "\n";
   return 0;
@@ -193,7 +215,8 @@ int QuickstartCommand(const std::string& out) {
   // A second quickstart starts over: the old runs move aside rather than mix with the new ones.
   if (std::filesystem::exists(folder)) {
     std::filesystem::path aside;
-    for (int k = 1; aside.empty() || std::filesystem::exists(aside); ++k) aside = fmt::format("{}.{}", folder.string(), k);
+    for (int k = 1; aside.empty() || std::filesystem::exists(aside); ++k)
+      aside = fmt::format("{}.{}", folder.string(), k);
     std::filesystem::rename(folder, aside);
     LogInfo("moved the last quickstart to {}", aside.string());
   }
@@ -202,8 +225,8 @@ int QuickstartCommand(const std::string& out) {
   std::cout << "\n" << StudyTable(results);
   for (const StudyResult& result : results) {
     if (result.row.reward == "random" || result.video.empty()) continue;
-    std::cout << fmt::format("{:<20} {:<20} video {}  report {}\n", result.row.task, result.row.reward, result.video,
-                             result.report);
+    std::cout << fmt::format("{:<20} {:<20} video {}  report {}\n", result.row.task,
+                             result.row.reward, result.video, result.report);
   }
   std::cout << "summary: " << (folder / "summary.json").string() << "\n";
   return 0;

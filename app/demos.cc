@@ -23,7 +23,8 @@ struct Kind {
 
 }  // namespace
 
-void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos, const std::filesystem::path& folder) {
+void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos,
+               const std::filesystem::path& folder) {
   const int64_t most = std::max({demos.good, demos.near_miss, demos.random});
   const EnvOptions film = FilmOptions(env_options, demos, std::clamp<int64_t>(most, 1, 16));
   const auto env = MakeVectorEnv(film);
@@ -36,9 +37,11 @@ void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos, const st
   manifest.task = spec.name;
   manifest.render = FilmedRender(env_options, film);
   if (manifest.render.size == 0) {
-    LogWarn("films of {} px are no odd multiple of the reward's pictures ({} px drawn): films and rewards will look "
-            "slightly different; demos.frame_size=0 chooses a size that fits",
-            film.frame_size, env_options.frame_size * env_options.supersample);
+    LogWarn(
+        "films of {} px are no odd multiple of the reward's pictures ({} px drawn): films and "
+        "rewards will look "
+        "slightly different; demos.frame_size=0 chooses a size that fits",
+        film.frame_size, env_options.frame_size * env_options.supersample);
   }
   Progress progress("filming " + spec.name, demos.good + demos.near_miss + demos.random);
   int64_t done = 0;
@@ -48,8 +51,8 @@ void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos, const st
     int64_t kept = 0;
     for (uint64_t round = 0; kept < kind.count; ++round) {
       if (round > 200) {
-        ThrowUser("{}: the scripted expert gave only {} {} clips of {} in {} rounds", spec.name, kept, kind.label,
-                  kind.count, round);
+        ThrowUser("{}: the scripted expert gave only {} {} clips of {} in {} rounds", spec.name,
+                  kept, kind.label, kind.count, round);
       }
       Rng stream = rng.Fork(kind.label, round);
       const uint64_t seed = stream.NextU64() >> 1;
@@ -72,7 +75,8 @@ void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos, const st
     }
   }
   WriteManifest(folder / "manifest.json", manifest);
-  LogInfo("filmed {} clips of {} at {} px into {}", done, spec.name, film.frame_size, folder.string());
+  LogInfo("filmed {} clips of {} at {} px into {}", done, spec.name, film.frame_size,
+          folder.string());
 }
 
 }  // namespace v2r

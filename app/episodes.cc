@@ -10,7 +10,7 @@
 namespace v2r {
 namespace {
 
-constexpr int64_t kSharpFilm = 400;   // pixels: from here on the codec's blur of edges is small
+constexpr int64_t kSharpFilm = 400;  // pixels: from here on the codec's blur of edges is small
 constexpr int64_t kLargestFilm = 1024;
 
 // The pixels a side that the renderer draws for one of the reward's pictures.
@@ -31,7 +31,8 @@ double Episode::Return() const { return std::accumulate(rewards.begin(), rewards
 void Episode::Cut(int64_t hold) {
   if (hold < 0 || !success()) return;
   const auto failed = std::find(successes.rbegin(), successes.rend(), 0);
-  const auto reached = static_cast<size_t>(successes.rend() - failed);  // steps before the success that lasts
+  const auto reached =
+      static_cast<size_t>(successes.rend() - failed);  // steps before the success that lasts
   const size_t steps = std::min(successes.size(), reached + 1 + static_cast<size_t>(hold));
   frames.resize(steps + 1);
   rewards.resize(steps);
@@ -66,7 +67,8 @@ std::vector<Episode> PlayRound(VectorEnv& env, ExpertSkill skill, uint64_t seed,
 }
 
 EnvOptions FilmOptions(const EnvOptions& env, const DemoOptions& demos, int64_t num_envs) {
-  if (demos.frame_size % 2 != 0) ThrowUser("demos.frame_size is {}: H.264 needs an even size", demos.frame_size);
+  if (demos.frame_size % 2 != 0)
+    ThrowUser("demos.frame_size is {}: H.264 needs an even size", demos.frame_size);
   EnvOptions film = env;
   film.render = true;
   film.frame_size = demos.frame_size > 0 ? demos.frame_size : FilmSize(env);
@@ -78,11 +80,13 @@ EnvOptions FilmOptions(const EnvOptions& env, const DemoOptions& demos, int64_t 
 
 ManifestRender FilmedRender(const EnvOptions& env, const EnvOptions& film) {
   const int64_t drawn = DrawnSize(env);
-  const bool holds = env.samples == 0 && film.frame_size % drawn == 0 && film.frame_size / drawn % 2 == 1;
+  const bool holds =
+      env.samples == 0 && film.frame_size % drawn == 0 && film.frame_size / drawn % 2 == 1;
   return holds ? ManifestRender{env.frame_size, env.supersample} : ManifestRender{};
 }
 
-void WriteClip(const std::filesystem::path& path, const Episode& episode, const VectorEnvSpec& spec) {
+void WriteClip(const std::filesystem::path& path, const Episode& episode,
+               const VectorEnvSpec& spec) {
   const int height = static_cast<int>(spec.height), width = static_cast<int>(spec.width);
   VideoWriter writer(path, 1.0 / spec.control_dt, height, width);
   for (const auto& frame : episode.frames) writer.Write({frame.data(), height, width});

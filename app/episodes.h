@@ -18,21 +18,24 @@ struct Episode {
   std::vector<uint8_t> successes;
   bool success() const { return successes.back() != 0; }
   double Return() const;
-  // Keeps `hold` steps of the success that lasts to the end: frames that look alike would teach an encoder that time
-  // passes while nothing changes. -1 keeps all, and so does an episode without success.
+  // Keeps `hold` steps of the success that lasts to the end: frames that look alike would teach an
+  // encoder that time passes while nothing changes. -1 keeps all, and so does an episode without
+  // success.
   void Cut(int64_t hold);
 };
 
-// One whole episode in every environment. Equal seeds and equal `rng` give equal episodes at any picture size.
+// One whole episode in every environment. Equal seeds and equal `rng` give equal episodes at any
+// picture size.
 std::vector<Episode> PlayRound(VectorEnv& env, ExpertSkill skill, uint64_t seed, Rng& rng);
 
-// The environment that films: demos.frame_size pixels (0 = the smallest even, odd multiple of the reward's picture
-// that reaches 400), `num_envs` at once. UserError: an odd frame_size.
+// The environment that films: demos.frame_size pixels (0 = the smallest even, odd multiple of the
+// reward's picture that reaches 400), `num_envs` at once. UserError: an odd frame_size.
 EnvOptions FilmOptions(const EnvOptions& env, const DemoOptions& demos, int64_t num_envs);
 // How `film` relates to the pictures that `env` draws; size 0 when it does not hold them.
 ManifestRender FilmedRender(const EnvOptions& env, const EnvOptions& film);
 
 // H.264, the final name appears when the film is complete.
-void WriteClip(const std::filesystem::path& path, const Episode& episode, const VectorEnvSpec& spec);
+void WriteClip(const std::filesystem::path& path, const Episode& episode,
+               const VectorEnvSpec& spec);
 
 }  // namespace v2r

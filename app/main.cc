@@ -30,8 +30,10 @@ constexpr Alias kAliases[] = {
 };
 
 constexpr char kFooter[] =
-    "Options are words: key=value, +key=value, ~key, key=a,b,c with --multirun; env=NAME, encoder=NAME|FILE, reward=NAME,\n"
-    "pretrain=NAME, agent=NAME and experiment=NAME choose groups. `v2r help COMMAND` lists every key with its default.\n\n"
+    "Options are words: key=value, +key=value, ~key, key=a,b,c with --multirun; env=NAME, "
+    "encoder=NAME|FILE, reward=NAME,\n"
+    "pretrain=NAME, agent=NAME and experiment=NAME choose groups. `v2r help COMMAND` lists every "
+    "key with its default.\n\n"
     "  v2r train env=reach\n"
     "  v2r train env=push encoder=runs/.../encoder.safetensors reward=ranking_classifier seed=2\n"
     "  v2r train env=reach seed=1,2,3 --multirun\n"
@@ -57,25 +59,33 @@ int Run(int argc, char** argv) {
   };
   CLI::App* doctor = app.add_subcommand("doctor", "check libraries, GL, devices and codecs");
   doctor->add_option("--device", device, "device to check");
-  CLI::App* list = app.add_subcommand("list", "list what there is: envs, encoders, pretrain, rewards, agents, configs, studies");
+  CLI::App* list = app.add_subcommand(
+      "list", "list what there is: envs, encoders, pretrain, rewards, agents, configs, studies");
   list->add_option("kind", text, "what to list");
-  CLI::App* help = app.add_subcommand("help", "every key of a command or part, with default and meaning");
-  help->add_option("name", text, "a command (train, pretrain, ...), a part (agent, reward, ...) or a name (tcn, v2r/push)")
+  CLI::App* help =
+      app.add_subcommand("help", "every key of a command or part, with default and meaning");
+  help->add_option(
+          "name", text,
+          "a command (train, pretrain, ...), a part (agent, reward, ...) or a name (tcn, v2r/push)")
       ->required();
   CLI::App* demos = with_words(app.add_subcommand("demos", "film a task's scripted expert to MP4"));
   CLI::App* pretrain = with_words(app.add_subcommand("pretrain", "videos -> encoder file"));
   CLI::App* embed = with_words(app.add_subcommand("embed", "videos -> embeddings"));
-  CLI::App* train = with_words(app.add_subcommand("train", "demonstrations -> encoder -> reward -> agent -> video, report"));
+  CLI::App* train = with_words(
+      app.add_subcommand("train", "demonstrations -> encoder -> reward -> agent -> video, report"));
   train->add_option("--resume", run, "continue this run directory from its last checkpoint");
   train->add_flag("--multirun", multirun, "run every combination of key=a,b,c");
   for (size_t i = 0; i < std::size(kAliases); ++i) {
-    train->add_option(kAliases[i].flag, alias_values[i], kAliases[i].doc)->type_name(std::string(kAliases[i].key) + "=");
+    train->add_option(kAliases[i].flag, alias_values[i], kAliases[i].doc)
+        ->type_name(std::string(kAliases[i].key) + "=");
   }
-  CLI::App* eval = app.add_subcommand("eval", "evaluate a run's policy by the true return and success");
+  CLI::App* eval =
+      app.add_subcommand("eval", "evaluate a run's policy by the true return and success");
   CLI::App* record = app.add_subcommand("record", "film a run's policy with its reward curves");
   for (CLI::App* command : {eval, record}) {
     command->add_option("run", run, "run directory")->required();
-    command->add_option("--checkpoint", checkpoint, "last, best or step_NNNNNNNNN")->capture_default_str();
+    command->add_option("--checkpoint", checkpoint, "last, best or step_NNNNNNNNN")
+        ->capture_default_str();
     command->add_option("--episodes", episodes, "episodes, 0 = as the run's config says");
     command->add_option("--seed", seed, "seed of the episodes")->capture_default_str();
   }
@@ -87,14 +97,17 @@ int Run(int argc, char** argv) {
   config->add_flag("--resolve", resolve, "every value with where it came from");
   config->add_option("root", text, "train, pretrain, demos or embed")->required();
   with_words(config);
-  CLI::App* bench = app.add_subcommand("bench", "measure the speed of each part: render, encode, step, train");
+  CLI::App* bench =
+      app.add_subcommand("bench", "measure the speed of each part: render, encode, step, train");
   bench->add_option("what", text, "render, encode, step, train or all");
   with_words(bench);
-  CLI::App* study = app.add_subcommand("study", "many runs with fixed seeds, one table (configs/study)");
+  CLI::App* study =
+      app.add_subcommand("study", "many runs with fixed seeds, one table (configs/study)");
   study->add_option("name", text, "a file, or a name in configs/study")->required();
   study->add_option("--out", out, "folder of the runs; default runs/NAME");
   with_words(study);
-  CLI::App* quickstart = app.add_subcommand("quickstart", "the main job end to end in some minutes");
+  CLI::App* quickstart =
+      app.add_subcommand("quickstart", "the main job end to end in some minutes");
   quickstart->add_option("--out", out, "folder of the runs; default runs/quickstart");
 
   try {
@@ -103,7 +116,8 @@ int Run(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   for (size_t i = 0; i < std::size(kAliases); ++i) {
-    if (!alias_values[i].empty()) words.push_back(std::string(kAliases[i].key) + "=" + alias_values[i]);
+    if (!alias_values[i].empty())
+      words.push_back(std::string(kAliases[i].key) + "=" + alias_values[i]);
   }
   words = v2r::ExpandShorthands(words);
   if (*doctor) return v2r::DoctorCommand(device);

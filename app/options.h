@@ -26,14 +26,18 @@ struct DemoOptions {
 
   template <typename V>
   void Fields(V& v) {
-    v("path", path, "folder of demonstration videos; empty = film the task's scripted expert into the run directory");
+    v("path", path,
+      "folder of demonstration videos; empty = film the task's scripted expert into the run "
+      "directory");
     v("good", good, "clips of successful episodes to film", AtLeast(1));
     v("near_miss", near_miss, "clips that end beside the goal (reports only)", AtLeast(0));
     v("random", random, "clips of random behaviour", AtLeast(0));
-    v("hold", hold, "steps a good clip goes on after the success that lasts, -1 = to the end of the episode",
+    v("hold", hold,
+      "steps a good clip goes on after the success that lasts, -1 = to the end of the episode",
       AtLeast(-1));
     v("frame_size", frame_size,
-      "height and width of the film in pixels, even; 0 = an odd multiple of the reward's picture, 400 or more",
+      "height and width of the film in pixels, even; 0 = an odd multiple of the reward's picture, "
+      "400 or more",
       InRange(0, 1024));
     v("format", format, "film files: mp4 (H.264), webm (VP9), avi (MJPEG) or mkv (FFV1, lossless)",
       OneOf({"mp4", "webm", "avi", "mkv"}));
@@ -48,7 +52,9 @@ struct EncoderOptions {
 
   template <typename V>
   void Fields(V& v) {
-    v("path", path, "encoder file to use as it is; empty = pretrain one (encoder=FILE is short for encoder.path=FILE)");
+    v("path", path,
+      "encoder file to use as it is; empty = pretrain one (encoder=FILE is short for "
+      "encoder.path=FILE)");
     spec.Fields(v);
   }
 };
@@ -62,8 +68,10 @@ struct EvalOptions {
   template <typename V>
   void Fields(V& v) {
     v("episodes", episodes, "episodes of the final evaluation of the last policy", AtLeast(1));
-    v("interval", interval, "environment steps between evaluations, 0 = a tenth of the run", AtLeast(0));
-    v("interval_episodes", interval_episodes, "episodes of an evaluation during training", AtLeast(1));
+    v("interval", interval, "environment steps between evaluations, 0 = a tenth of the run",
+      AtLeast(0));
+    v("interval_episodes", interval_episodes, "episodes of an evaluation during training",
+      AtLeast(1));
     v("seed", seed, "seed of the evaluation episodes", AtLeast(0));
   }
 };
@@ -105,15 +113,17 @@ struct TrainOptions {
   template <typename V>
   void Fields(V& v) {
     v("exp_name", exp_name, "name of the experiment, part of the run directory's name");
-    v("run_dir", run_dir, "run directory; empty = {runs_root}/{env}__{exp_name}__{seed}__{date-time}");
+    v("run_dir", run_dir,
+      "run directory; empty = {runs_root}/{env}__{exp_name}__{seed}__{date-time}");
     v("runs_root", runs_root, "where run directories are made");
-    v("seed", seed, "seed of the environments, the agent and the reward's online parts", AtLeast(0));
+    v("seed", seed, "seed of the environments, the agent and the reward's online parts",
+      AtLeast(0));
     v("device", device, "auto, cpu, cuda or cuda:N");
-    v("torch_threads", torch_threads, "intra-op threads, 0 = number of cores; results are bit-equal for equal numbers",
-      AtLeast(0));
+    v("torch_threads", torch_threads,
+      "intra-op threads, 0 = number of cores; results are bit-equal for equal numbers", AtLeast(0));
     v("total_timesteps", total_timesteps, "environment steps of training", AtLeast(1));
-    v("checkpoint_interval", checkpoint_interval, "environment steps between checkpoints, 0 = a tenth of the run",
-      AtLeast(0));
+    v("checkpoint_interval", checkpoint_interval,
+      "environment steps between checkpoints, 0 = a tenth of the run", AtLeast(0));
     v("tensorboard", tensorboard, "write TensorBoard event files");
     v("env", env, "environment");
     v("demos", demos, "demonstrations");
@@ -152,7 +162,9 @@ struct PretrainCommandOptions {
 
   template <typename V>
   void Fields(V& v) {
-    v("out", out, "encoder file to write; empty = {runs_root}/pretrain__{method}__{seed}__{date-time}/encoder.safetensors");
+    v("out", out,
+      "encoder file to write; empty = "
+      "{runs_root}/pretrain__{method}__{seed}__{date-time}/encoder.safetensors");
     v("runs_root", runs_root, "where run directories are made");
     v("device", device, "auto, cpu, cuda or cuda:N");
     v("torch_threads", torch_threads, "intra-op threads, 0 = number of cores", AtLeast(0));

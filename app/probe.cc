@@ -23,7 +23,8 @@ torch::Tensor Pictures(std::span<const uint8_t> frames, const VectorEnvSpec& spe
                           {spec.num_envs, spec.height, spec.width, 3}, torch::kUInt8);
 }
 
-// One episode of each behaviour in kEnvs environments: states on the way to the goal, beside it and anywhere.
+// One episode of each behaviour in kEnvs environments: states on the way to the goal, beside it and
+// anywhere.
 RewardProbe MakeProbe(const TrainOptions& options, const Assembly& assembly) {
   EnvOptions env_options = options.env;
   env_options.render = true;
@@ -33,7 +34,8 @@ RewardProbe MakeProbe(const TrainOptions& options, const Assembly& assembly) {
   std::vector<torch::Tensor> embeddings, goals, distances;
   std::vector<float> actions(kEnvs * spec.act_dim), distance(kEnvs);
   Rng rng = Rng(kSeed).Fork("probe");
-  for (const ExpertSkill skill : {ExpertSkill::kGood, ExpertSkill::kNearMiss, ExpertSkill::kRandom}) {
+  for (const ExpertSkill skill :
+       {ExpertSkill::kGood, ExpertSkill::kNearMiss, ExpertSkill::kRandom}) {
     BatchView batch = env->Reset(rng.NextU64() >> 1);
     // The last step of an episode is left out: after it the environments show the next one.
     for (int64_t t = 0; t + 1 < spec.max_episode_steps; ++t) {
@@ -57,7 +59,8 @@ RewardProbe MakeProbe(const TrainOptions& options, const Assembly& assembly) {
 
 // Frames of the same episode one after the other: [T,H,W,3].
 torch::Tensor Stack(const Episode& episode, const VectorEnvSpec& spec) {
-  auto frames = torch::empty({static_cast<int64_t>(episode.frames.size()), spec.height, spec.width, 3}, torch::kUInt8);
+  auto frames = torch::empty(
+      {static_cast<int64_t>(episode.frames.size()), spec.height, spec.width, 3}, torch::kUInt8);
   auto* to = frames.data_ptr<uint8_t>();
   for (const auto& frame : episode.frames) to = std::copy(frame.begin(), frame.end(), to);
   return frames;
@@ -65,8 +68,8 @@ torch::Tensor Stack(const Episode& episode, const VectorEnvSpec& spec) {
 
 }  // namespace
 
-double MeasureFilmGap(const TrainOptions& options, const Encoder& encoder, const DistanceFn& distance,
-                      const std::filesystem::path& folder) {
+double MeasureFilmGap(const TrainOptions& options, const Encoder& encoder,
+                      const DistanceFn& distance, const std::filesystem::path& folder) {
   const EnvOptions film_options = FilmOptions(options.env, options.demos, kFilmed);
   EnvOptions small_options = film_options;
   small_options.frame_size = options.env.frame_size;
@@ -98,14 +101,16 @@ double MeasureFilmGap(const TrainOptions& options, const Encoder& encoder, const
   return RenderGap(distance, torch::cat(film), torch::cat(rendered), torch::cat(next));
 }
 
-std::string ReportQuality(const TrainOptions& options, const Assembly& assembly, const std::filesystem::path& run) {
-  RewardQuality quality = MeasureRewardQuality(options.reward, assembly.encoder, assembly.device, assembly.demos,
-                                               MakeProbe(options, assembly));
+std::string ReportQuality(const TrainOptions& options, const Assembly& assembly,
+                          const std::filesystem::path& run) {
+  RewardQuality quality = MeasureRewardQuality(options.reward, assembly.encoder, assembly.device,
+                                               assembly.demos, MakeProbe(options, assembly));
   // Only our own films can be drawn again; of others nobody knows the state.
   const std::filesystem::path listed = assembly.demos_folder / "manifest.json";
   if (std::filesystem::exists(listed) && ReadManifest(listed).task == options.env.id) {
-    quality.render_gap = MeasureFilmGap(options, *assembly.encoder,
-                                        MakeDistance(options.reward.distance, assembly.encoder), run / "film_gap");
+    quality.render_gap =
+        MeasureFilmGap(options, *assembly.encoder,
+                       MakeDistance(options.reward.distance, assembly.encoder), run / "film_gap");
   }
   const nlohmann::ordered_json json = {
       {"good_clips", quality.good_clips},

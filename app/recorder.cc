@@ -21,7 +21,8 @@ namespace {
 
 constexpr size_t kQueueFrames = 64;
 constexpr int kPanel = 96;  // height of the curves under the picture
-constexpr Color kBackground = {24, 26, 30}, kText = {230, 230, 230}, kTrue = {110, 190, 120}, kLearned = {240, 170, 60};
+constexpr Color kBackground = {24, 26, 30}, kText = {230, 230, 230}, kTrue = {110, 190, 120},
+                kLearned = {240, 170, 60};
 
 // Encodes on its own thread behind a bounded queue; the first error surfaces at Push or Finish.
 class EncoderThread {
@@ -107,7 +108,8 @@ std::unique_ptr<VectorEnv> RecordingEnv(const TrainOptions& options, const Assem
   StateDict state;
   trained->SaveState(state);
   reward->LoadState(state);
-  return MakeLearnedRewardEnv(std::move(env), assembly.encoder, std::move(reward), reward_options, 0);
+  return MakeLearnedRewardEnv(std::move(env), assembly.encoder, std::move(reward), reward_options,
+                              0);
 }
 
 std::vector<Episode> Play(VectorEnv& env, Agent& agent, uint64_t seed, bool learned) {
@@ -139,12 +141,14 @@ std::vector<Episode> Play(VectorEnv& env, Agent& agent, uint64_t seed, bool lear
   Metrics ignored;
   env.FinishRollout(rewards, ignored);
   for (int64_t i = 0; i < N; ++i) {
-    for (size_t t = 0; t < episodes[i].frames.size(); ++t) episodes[i].learned.push_back(rewards[t * N + i]);
+    for (size_t t = 0; t < episodes[i].frames.size(); ++t)
+      episodes[i].learned.push_back(rewards[t * N + i]);
   }
   return episodes;
 }
 
-std::pair<float, float> Range(const std::vector<Episode>& episodes, std::vector<float> Episode::*values) {
+std::pair<float, float> Range(const std::vector<Episode>& episodes,
+                              std::vector<float> Episode::*values) {
   float low = std::numeric_limits<float>::infinity(), high = -low;
   for (const Episode& episode : episodes) {
     for (const float value : episode.*values) {
@@ -163,22 +167,25 @@ Image Compose(const Episode& episode, size_t t, size_t number, std::pair<float, 
   Paste(out, frame.view(), 0, 0);
   const int64_t total = static_cast<int64_t>(episode.frames.size());
   const int box_y = frame.height + 38, box_height = kPanel - 44;
-  DrawText(out, fmt::format("episode {}  step {}", number + 1, t + 1), 6, frame.height + 14, 0.38, kText);
+  DrawText(out, fmt::format("episode {}  step {}", number + 1, t + 1), 6, frame.height + 14, 0.38,
+           kText);
   DrawText(out, fmt::format("true {:.3f}", episode.truth[t]), 6, frame.height + 30, 0.38, kTrue);
-  DrawCurve(out, std::span(episode.truth).first(t + 1), total, truth.first, truth.second, 4, box_y, out.width - 8,
-            box_height, kTrue);
+  DrawCurve(out, std::span(episode.truth).first(t + 1), total, truth.first, truth.second, 4, box_y,
+            out.width - 8, box_height, kTrue);
   if (!episode.learned.empty()) {
-    DrawText(out, fmt::format("learned {:.3f}", episode.learned[t]), out.width / 2, frame.height + 30, 0.38, kLearned);
-    DrawCurve(out, std::span(episode.learned).first(t + 1), total, learned.first, learned.second, 4, box_y,
-              out.width - 8, box_height, kLearned);
+    DrawText(out, fmt::format("learned {:.3f}", episode.learned[t]), out.width / 2,
+             frame.height + 30, 0.38, kLearned);
+    DrawCurve(out, std::span(episode.learned).first(t + 1), total, learned.first, learned.second, 4,
+              box_y, out.width - 8, box_height, kLearned);
   }
   return out;
 }
 
 }  // namespace
 
-std::filesystem::path RecordVideo(const TrainOptions& options, const Assembly& assembly, const RewardModel* trained,
-                                  Agent& agent, int64_t episodes, uint64_t seed, const std::filesystem::path& path) {
+std::filesystem::path RecordVideo(const TrainOptions& options, const Assembly& assembly,
+                                  const RewardModel* trained, Agent& agent, int64_t episodes,
+                                  uint64_t seed, const std::filesystem::path& path) {
   const auto env = RecordingEnv(options, assembly, trained, episodes);
   const std::vector<Episode> played = Play(*env, agent, seed, trained != nullptr);
   MakeDirectories(path.parent_path());
@@ -186,9 +193,11 @@ std::filesystem::path RecordVideo(const TrainOptions& options, const Assembly& a
   const auto learned = Range(played, &Episode::learned);
   const int size = static_cast<int>(options.record.frame_size);
   EncoderThread encoder(path, 1.0 / env->Spec().control_dt, size + kPanel, size);
-  nlohmann::ordered_json sidecar = {{"task", options.env.id}, {"seed", seed}, {"episodes", nlohmann::json::array()}};
+  nlohmann::ordered_json sidecar = {
+      {"task", options.env.id}, {"seed", seed}, {"episodes", nlohmann::json::array()}};
   for (size_t i = 0; i < played.size(); ++i) {
-    for (size_t t = 0; t < played[i].frames.size(); ++t) encoder.Push(Compose(played[i], t, i, truth, learned));
+    for (size_t t = 0; t < played[i].frames.size(); ++t)
+      encoder.Push(Compose(played[i], t, i, truth, learned));
     double true_return = 0, learned_return = 0;
     for (const float value : played[i].truth) true_return += value;
     for (const float value : played[i].learned) learned_return += value;

@@ -14,38 +14,40 @@ namespace {
 
 constexpr char kStyle[] =
     "body{font-family:sans-serif;margin:24px auto;max-width:1000px;padding:0 16px;color:#222}"
-    "h1{font-size:22px}h2{font-size:17px;margin-top:28px;border-bottom:1px solid #ddd;padding-bottom:4px}"
+    "h1{font-size:22px}h2{font-size:17px;margin-top:28px;border-bottom:1px solid "
+    "#ddd;padding-bottom:4px}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:12px}"
     "table{border-collapse:collapse}td,th{padding:3px 12px 3px 0;text-align:left;font-size:14px}"
-    "pre{background:#f6f6f6;padding:10px;font-size:12px;overflow:auto;max-height:420px}video{max-width:320px;margin-right:12px}";
+    "pre{background:#f6f6f6;padding:10px;font-size:12px;overflow:auto;max-height:420px}video{max-"
+    "width:320px;margin-right:12px}";
 
 struct Chart {
   const char* title;
   std::vector<std::pair<const char*, const char*>> lines;  // metric, legend
 };
+const std::vector<Chart>& PretrainingCharts() {
+  static const std::vector<Chart> charts = {
+      {"pretraining loss", {{"pretrain/loss", "loss"}}},
+      {"effective dimensions of the embedding", {{"pretrain/effective_dims", "dimensions"}}},
+  };
+  return charts;
+}
 const std::vector<Chart>& Charts() {
   static const std::vector<Chart> charts = {
-      {"learned return an episode (what the agent is trained on)", {{"rollout/ep_rew_mean", "learned"}}},
-      {"true return an episode (only watched)", {{"rollout/ep_true_rew_mean", "training"}, {"eval/mean_reward", "evaluation"}}},
-      {"success rate (only watched)", {{"rollout/success_rate", "training"}, {"eval/success_rate", "evaluation"}}},
+      {"learned return an episode (trained on)", {{"rollout/ep_rew_mean", "learned"}}},
+      {"true return an episode (only watched)",
+       {{"rollout/ep_true_rew_mean", "training"}, {"eval/mean_reward", "evaluation"}}},
+      {"success rate (only watched)",
+       {{"rollout/success_rate", "training"}, {"eval/success_rate", "evaluation"}}},
       {"environment steps/s", {{"time/fps", "steps/s"}}},
-      {"online classifier", {{"reward/classifier_loss", "loss"}, {"reward/classifier_accuracy", "accuracy"}}},
-      {"approximate KL and clip fraction", {{"train/approx_kl", "approx_kl"}, {"train/clip_fraction", "clip_fraction"}}},
+      {"online classifier",
+       {{"reward/classifier_loss", "loss"}, {"reward/classifier_accuracy", "accuracy"}}},
+      {"approximate KL and clip fraction",
+       {{"train/approx_kl", "approx_kl"}, {"train/clip_fraction", "clip_fraction"}}},
       {"explained variance", {{"train/explained_variance", "explained variance"}}},
       {"policy standard deviation", {{"train/std", "std"}}},
   };
   return charts;
-}
-
-std::string Escape(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else out += c;
-  }
-  return out;
 }
 
 nlohmann::ordered_json ReadJson(const std::filesystem::path& path) {
@@ -58,26 +60,29 @@ nlohmann::ordered_json ReadJson(const std::filesystem::path& path) {
 std::string JsonTable(const nlohmann::ordered_json& json) {
   std::string html = "<table>";
   for (const auto& [key, value] : json.items()) {
-    std::string text = value.is_string() ? value.get<std::string>() : value.is_number_float()
-                           ? fmt::format("{:.4g}", value.get<double>()) : value.dump();
-    html += fmt::format("<tr><th>{}</th><td>{}</td></tr>", Escape(key), Escape(text));
+    std::string text = value.is_string()         ? value.get<std::string>()
+                       : value.is_number_float() ? fmt::format("{:.4g}", value.get<double>())
+                                                 : value.dump();
+    html += fmt::format("<tr><th>{}</th><td>{}</td></tr>", EscapeXml(key), EscapeXml(text));
   }
   return html + "</table>";
 }
 
-std::string ChartsHtml(const std::vector<MetricRow>& rows) {
+std::string ChartsHtml(const std::vector<Chart>& charts, const char* x_label,
+                       const std::vector<MetricRow>& rows) {
   std::string html = "<div class='charts'>";
-  for (const Chart& chart : Charts()) {
+  for (const Chart& chart : charts) {
     std::vector<Series> series;
     for (const auto& [metric, legend] : chart.lines) {
       Series line{legend, {}};
       for (const MetricRow& row : rows) {
         const auto found = row.values.find(metric);
-        if (found != row.values.end()) line.points.emplace_back(static_cast<double>(row.step), found->second);
+        if (found != row.values.end())
+          line.points.emplace_back(static_cast<double>(row.step), found->second);
       }
       if (!line.points.empty()) series.push_back(std::move(line));
     }
-    if (!series.empty()) html += "<div>" + LineChartSvg(chart.title, "environment steps", series) + "</div>";
+    if (!series.empty()) html += "<div>" + LineChartSvg(chart.title, x_label, series) + "</div>";
   }
   return html + "</div>";
 }
@@ -104,8 +109,11 @@ std::string VideosHtml(const std::filesystem::path& run) {
   std::sort(names.begin(), names.end());
   std::string html;
   for (const std::string& name : names) {
-    html += fmt::format("<figure style='display:inline-block;margin:0'><video controls loop muted src='videos/{}'></video>"
-                        "<figcaption>{}</figcaption></figure>", name, name);
+    html += fmt::format(
+        "<figure style='display:inline-block;margin:0'><video controls loop muted "
+        "src='videos/{}'></video>"
+        "<figcaption>{}</figcaption></figure>",
+        name, name);
   }
   return html;
 }
@@ -117,16 +125,24 @@ std::filesystem::path WriteReport(const std::filesystem::path& run) {
   const auto summary = ReadJson(run / "summary.json");
   const auto quality = ReadJson(run / "quality.json");
   const auto manifest = ReadJson(run / "manifest.json");
-  std::string html = "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>v2r run</title><style>";
+  std::string html =
+      "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>v2r run</title><style>";
   html += kStyle;
-  html += "</style></head><body><h1>" + Escape(std::filesystem::absolute(run).lexically_normal().filename().string()) + "</h1>";
+  html += "</style></head><body><h1>" +
+          EscapeXml(std::filesystem::absolute(run).lexically_normal().filename().string()) +
+          "</h1>";
   if (!summary.is_null()) html += "<h2>Result (last policy)</h2>" + JsonTable(summary);
   html += "<h2>Videos</h2>" + VideosHtml(run);
-  html += "<h2>Curves</h2>" + ChartsHtml(rows);
+  html += "<h2>Curves</h2>" + ChartsHtml(Charts(), "environment steps", rows);
+  if (std::filesystem::exists(run / "pretrain" / "metrics.jsonl")) {
+    html += "<h2>Pretraining</h2>" +
+            ChartsHtml(PretrainingCharts(), "iterations", ReadMetrics(run / "pretrain"));
+  }
   html += "<h2>Where the time went</h2>" + TimeHtml(rows);
   if (!quality.is_null()) html += "<h2>Reward quality before training</h2>" + JsonTable(quality);
   if (!manifest.is_null()) html += "<h2>Machine</h2>" + JsonTable(manifest);
-  html += "<h2>Config</h2><pre>" + Escape(ReadFile(run / "config.yaml")) + "</pre></body></html>\n";
+  html +=
+      "<h2>Config</h2><pre>" + EscapeXml(ReadFile(run / "config.yaml")) + "</pre></body></html>\n";
   WriteFileAtomic(run / "report.html", html);
   return run / "report.html";
 }

@@ -65,7 +65,8 @@ std::filesystem::path MakeRunDirectory(const std::filesystem::path& root, const 
   for (char& c : name) {
     if (c == '/' || c == ' ') c = '-';
   }
-  const std::string base = fmt::format("{}__{}__{}__{}", name, exp_name, seed, TimeStamp("%Y%m%d-%H%M%S"));
+  const std::string base =
+      fmt::format("{}__{}__{}__{}", name, exp_name, seed, TimeStamp("%Y%m%d-%H%M%S"));
   MakeDirectories(root);
   for (int copy = 1;; ++copy) {
     const std::filesystem::path path = root / (copy == 1 ? base : fmt::format("{}-{}", base, copy));
@@ -103,7 +104,9 @@ void WriteRunHeader(const std::filesystem::path& run, const ConfigNode& resolved
   WriteFileAtomic(run / "manifest.json", manifest.dump(2) + "\n");
 }
 
-std::unique_ptr<MetricSink> OpenMetrics(const std::filesystem::path& run, bool tensorboard, int64_t resume_step) {
+std::unique_ptr<MetricSink> OpenMetrics(const std::filesystem::path& run, bool tensorboard,
+                                        int64_t resume_step) {
+  MakeDirectories(run);
   const bool resume = resume_step >= 0;
   if (resume) TruncateMetrics(run, resume_step);
   auto fan = std::make_unique<MetricFan>();

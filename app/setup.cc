@@ -1,6 +1,7 @@
 #include "app/setup.h"
 
 #include "app/demos.h"
+#include "app/run_directory.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -13,7 +14,8 @@ namespace {
 std::filesystem::path DemosFolder(const TrainOptions& options, const std::filesystem::path& run) {
   if (!options.demos.path.empty()) return options.demos.path;
   const std::filesystem::path folder = run / "demos";
-  if (!std::filesystem::exists(folder / "manifest.json")) FilmDemos(options.env, options.demos, folder);
+  if (!std::filesystem::exists(folder / "manifest.json"))
+    FilmDemos(options.env, options.demos, folder);
   return folder;
 }
 
@@ -25,6 +27,12 @@ ClipSet LoadDemos(const std::filesystem::path& folder, const EncoderSpec& spec) 
   data.frame_size = spec.input_size;
   data.resize = spec.resize;
   return LoadClips(data);
+}
+
+std::map<std::string, std::string> DataInfo(const std::filesystem::path& folder) {
+  std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return {{"data", path.filename().string()}};
 }
 
 bool RewardNeedsFrames(const RewardOptions& reward) { return reward.name != "true"; }
@@ -44,7 +52,11 @@ Assembly Assemble(const TrainOptions& options, const std::filesystem::path& run)
   if (assembly.encoder == nullptr) {
     assembly.encoder_path = run / "encoder.safetensors";
     if (!std::filesystem::exists(assembly.encoder_path)) {
-      Pretrain(options.pretrain, spec, assembly.clips, assembly.encoder_path, assembly.device);
+      const auto metrics = OpenMetrics(run / "pretrain", false, -1);
+      Pretrain(options.pretrain, spec, assembly.clips, assembly.encoder_path, assembly.device,
+               {[&](int64_t step, const Metrics& row) { metrics->Write(step, row); }},
+               DataInfo(assembly.demos_folder));
+      metrics->Flush();
     }
     assembly.encoder = MakeRewardEncoder(options.reward, assembly.encoder_path, assembly.device);
   }
@@ -52,7 +64,8 @@ Assembly Assemble(const TrainOptions& options, const std::filesystem::path& run)
   return assembly;
 }
 
-std::unique_ptr<RewardModel> MakeCalibratedReward(const TrainOptions& options, const Assembly& assembly) {
+std::unique_ptr<RewardModel> MakeCalibratedReward(const TrainOptions& options,
+                                                  const Assembly& assembly) {
   auto model = MakeRewardModel(options.reward, assembly.encoder, assembly.device);
   model->Calibrate(assembly.demos);
   return model;

@@ -88,11 +88,14 @@ struct Shared {
   std::map<std::string, std::string> demos, encoders;
 };
 
-void Reuse(TrainOptions& options, const Shared& shared, std::string& demos_key, std::string& encoder_key) {
-  demos_key = fmt::format("{} {} {} {} {} {} {}", options.env.id, options.env.distractors, options.env.frame_size,
-                          options.env.supersample, options.env.samples, options.env.camera, Dump(options.demos).ToYaml());
+void Reuse(TrainOptions& options, const Shared& shared, std::string& demos_key,
+           std::string& encoder_key) {
+  demos_key = fmt::format("{} {} {} {} {} {} {}", options.env.id, options.env.distractors,
+                          options.env.frame_size, options.env.supersample, options.env.samples,
+                          options.env.camera, Dump(options.demos).ToYaml());
   encoder_key = demos_key + Dump(options.encoder).ToYaml() + Dump(options.pretrain).ToYaml();
-  if (options.demos.path.empty() && shared.demos.contains(demos_key)) options.demos.path = shared.demos.at(demos_key);
+  if (options.demos.path.empty() && shared.demos.contains(demos_key))
+    options.demos.path = shared.demos.at(demos_key);
   const bool learns = RewardNeedsFrames(options.reward) && options.reward.name != "pixel_l2";
   if (learns && options.encoder.path.empty() && shared.encoders.contains(encoder_key)) {
     options.encoder.path = shared.encoders.at(encoder_key);
@@ -109,30 +112,35 @@ const ConfigNode& Need(const ConfigNode& map, const std::string& key) {
 
 Study LoadStudy(const std::string& name) {
   std::filesystem::path path = name;
-  if (!std::filesystem::exists(path)) path = HomeDirectory() / "configs" / "study" / (name + ".yaml");
+  if (!std::filesystem::exists(path))
+    path = HomeDirectory() / "configs" / "study" / (name + ".yaml");
   if (!std::filesystem::exists(path)) {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(HomeDirectory() / "configs" / "study")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(HomeDirectory() / "configs" / "study")) {
       names.push_back(entry.path().stem().string());
     }
     ThrowUser("no study '{}'{} (known: {})", name, DidYouMean(name, names), Join(names, ", "));
   }
   const ConfigNode root = LoadYaml(path);
   Study study;
-  for (const ConfigNode& seed : Need(root, "seeds").items()) study.seeds.push_back(std::stoll(seed.text()));
+  for (const ConfigNode& seed : Need(root, "seeds").items())
+    study.seeds.push_back(std::stoll(seed.text()));
   for (const ConfigNode& node : Need(root, "rows").items()) {
     StudyRow row;
     row.task = Need(node, "task").text();
     row.reward = Need(node, "reward").text();
     row.encoder = Need(node, "encoder").text();
     row.method = Need(node, "method").text();
-    for (const ConfigNode& word : Need(node, "overrides").items()) row.overrides.push_back(word.text());
+    for (const ConfigNode& word : Need(node, "overrides").items())
+      row.overrides.push_back(word.text());
     study.rows.push_back(std::move(row));
   }
   return study;
 }
 
-std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows, const std::vector<int64_t>& seeds,
+std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows,
+                                  const std::vector<int64_t>& seeds,
                                   const std::filesystem::path& out) {
   MakeDirectories(out);
   std::vector<StudyResult> results;
@@ -143,10 +151,11 @@ std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows, const std::
   const int64_t total = static_cast<int64_t>(rows.size() * seeds.size());
   for (const StudyRow& row : rows) {
     for (const int64_t seed : seeds) {
-      LogInfo("[{}/{}] {}: reward {}, encoder {}, method {}, seed {}", ++number, total, row.task, row.reward,
-              row.encoder, row.method, seed);
+      LogInfo("[{}/{}] {}: reward {}, encoder {}, method {}, seed {}", ++number, total, row.task,
+              row.reward, row.encoder, row.method, seed);
       const std::filesystem::path run =
-          out / fmt::format("{:02d}_{}__{}__{}__{}__{}", number, row.task, row.reward, row.encoder, row.method, seed);
+          out / fmt::format("{:02d}_{}__{}__{}__{}__{}", number, row.task, row.reward, row.encoder,
+                            row.method, seed);
       std::vector<std::string> overrides;
       TrainOptions options = RowOptions(row, seed, run, overrides);
       std::string demos_key, encoder_key;
@@ -187,7 +196,8 @@ std::string StudyTable(const std::vector<StudyResult>& results) {
   std::map<std::string, Sum> sums;
   std::map<std::string, StudyRow> rows;
   for (const StudyResult& r : results) {
-    const std::string key = r.row.task + "\n" + r.row.reward + "\n" + r.row.encoder + "\n" + r.row.method;
+    const std::string key =
+        r.row.task + "\n" + r.row.reward + "\n" + r.row.encoder + "\n" + r.row.method;
     if (!sums.contains(key)) order.push_back(key);
     rows[key] = r.row;
     Sum& s = sums[key];
@@ -199,15 +209,16 @@ std::string StudyTable(const std::vector<StudyResult>& results) {
     s.seconds += r.seconds;
     s.steps = r.steps;
   }
-  std::vector<std::vector<std::string>> table = {
-      {"task", "reward", "encoder", "method", "seeds", "steps", "return", "success %", "N", "spread", "seconds"}};
+  std::vector<std::vector<std::string>> table = {{"task", "reward", "encoder", "method", "seeds",
+                                                  "steps", "return", "success %", "N", "spread",
+                                                  "seconds"}};
   for (const std::string& key : order) {
     const Sum& s = sums[key];
     const StudyRow& row = rows[key];
     const double mean = s.n / s.count;
     const double spread = std::sqrt(std::max(0.0, s.n2 / s.count - mean * mean));
-    table.push_back({row.task, row.reward, row.encoder, row.method, std::to_string(s.count), std::to_string(s.steps),
-                     fmt::format("{:.2f}", s.episode_return / s.count),
+    table.push_back({row.task, row.reward, row.encoder, row.method, std::to_string(s.count),
+                     std::to_string(s.steps), fmt::format("{:.2f}", s.episode_return / s.count),
                      fmt::format("{:.0f}", 100 * s.success / s.count),
                      std::isfinite(mean) ? fmt::format("{:.3f}", mean) : "-",
                      s.count > 1 && std::isfinite(mean) ? fmt::format("{:.3f}", spread) : "-",

@@ -1,4 +1,5 @@
-// Studies: many training runs with fixed seeds and one table of return, success and N. The quickstart is one.
+// Studies: many training runs with fixed seeds and one table of return, success and N. The
+// quickstart is one.
 #pragma once
 
 #include <filesystem>
@@ -8,10 +9,10 @@
 namespace v2r {
 
 struct StudyRow {
-  std::string task;                    // label, e.g. "push"
-  std::string reward;                  // label, e.g. "ranking_classifier", "true", "random", "pixel_l2"
-  std::string encoder;                 // label, e.g. "conv4"
-  std::string method;                  // label of pretraining, e.g. "ranking", "none"
+  std::string task;     // label, e.g. "push"
+  std::string reward;   // label, e.g. "ranking_classifier", "true", "random", "pixel_l2"
+  std::string encoder;  // label, e.g. "conv4"
+  std::string method;   // label of pretraining, e.g. "ranking", "none"
   std::vector<std::string> overrides;  // what `v2r train` gets
 };
 struct StudyResult {
@@ -22,7 +23,8 @@ struct StudyResult {
   std::string video, report;
 };
 
-// A study file: `seeds: [1, 2]` and `rows:` a list of maps with task, reward, encoder, method and overrides (a list of words).
+// A study file: `seeds: [1, 2]` and `rows:` a list of maps with task, reward, encoder, method and
+// overrides (a list of words).
 struct Study {
   std::vector<int64_t> seeds;
   std::vector<StudyRow> rows;
@@ -30,9 +32,11 @@ struct Study {
 // `name` is a file or the name of one in configs/study. UserError with file:line:col.
 Study LoadStudy(const std::string& name);
 
-// Runs every row for every seed into `out`; a row with reward "random" is an evaluation only, and N = (J - J_random) / (J_true - J_random) of the
-// same task (mean over seeds), so each task needs a row "true". Writes summary.json (atomically, after every run) and returns all results.
-std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows, const std::vector<int64_t>& seeds,
+// Runs every row for every seed into `out`; a row with reward "random" is an evaluation only, and N
+// = (J - J_random) / (J_true - J_random) of the same task (mean over seeds), so each task needs a
+// row "true". Writes summary.json (atomically, after every run) and returns all results.
+std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows,
+                                  const std::vector<int64_t>& seeds,
                                   const std::filesystem::path& out);
 // Mean over seeds by row, as text.
 std::string StudyTable(const std::vector<StudyResult>& results);

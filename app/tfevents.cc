@@ -35,7 +35,8 @@ class TensorboardSink : public MetricSink {
   explicit TensorboardSink(const std::filesystem::path& directory) {
     char host[128] = "localhost";
     gethostname(host, sizeof(host) - 1);
-    path_ = directory / fmt::format("events.out.tfevents.{}.{}.{}", static_cast<int64_t>(WallTime()), host, getpid());
+    path_ = directory / fmt::format("events.out.tfevents.{}.{}.{}",
+                                    static_cast<int64_t>(WallTime()), host, getpid());
     out_.open(path_, std::ios::binary);
     if (!out_) ThrowUser("{}: cannot write: {}", path_.string(), std::strerror(errno));
     std::string event;

@@ -21,7 +21,8 @@
 namespace v2r {
 namespace {
 
-std::unique_ptr<Agent> NewAgent(const TrainOptions& options, const VectorEnvSpec& spec, uint64_t seed) {
+std::unique_ptr<Agent> NewAgent(const TrainOptions& options, const VectorEnvSpec& spec,
+                                uint64_t seed) {
   Rng rng = Rng(seed).Fork("agent");
   return MakeAgent(options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU);
 }
@@ -39,7 +40,8 @@ void EstimateTime(const TrainOptions& options, const Assembly& assembly) {
   auto env = MakeTrainingEnv(options, assembly, nullptr);
   auto agent = NewAgent(options, env->Spec(), 0);
   RunnerOptions runner_options = MakeRunnerOptions(options);
-  const int64_t T = runner_options.num_steps > 0 ? runner_options.num_steps : env->Spec().max_episode_steps;
+  const int64_t T =
+      runner_options.num_steps > 0 ? runner_options.num_steps : env->Spec().max_episode_steps;
   const int64_t rollout = T * env->Spec().num_envs;
   if (options.total_timesteps < 10 * rollout) return;
   runner_options.total_timesteps = 2 * rollout;
@@ -48,7 +50,8 @@ void EstimateTime(const TrainOptions& options, const Assembly& assembly) {
   runner.Run();
   const double rate = static_cast<double>(runner.step()) / watch.Seconds();
   LogInfo("about {} for {} steps ({:.0f} steps/s measured on two rollouts)",
-          HumanSeconds(static_cast<double>(options.total_timesteps) / rate), options.total_timesteps, rate);
+          HumanSeconds(static_cast<double>(options.total_timesteps) / rate),
+          options.total_timesteps, rate);
 }
 
 // Training with everything around it: metrics, checkpoints, evaluations, videos.
@@ -81,7 +84,8 @@ class Training {
     } catch (const Interrupted&) {
       SaveCheckpoint(run_, "last", runner_);
       metrics_->Flush();
-      LogWarn("interrupted at step {}: continue with  v2r train --resume {}", runner_.step(), run_.string());
+      LogWarn("interrupted at step {}: continue with  v2r train --resume {}", runner_.step(),
+              run_.string());
       throw;
     }
     SaveCheckpoint(run_, "last", runner_);
@@ -112,7 +116,9 @@ class Training {
   int64_t CheckpointInterval() const {
     return options_.checkpoint_interval > 0 ? options_.checkpoint_interval : Tenth();
   }
-  int64_t EvalInterval() const { return options_.eval.interval > 0 ? options_.eval.interval : Tenth(); }
+  int64_t EvalInterval() const {
+    return options_.eval.interval > 0 ? options_.eval.interval : Tenth();
+  }
   int64_t VideoInterval() const {
     return options_.record.interval > 0 ? options_.record.interval
                                         : std::max<int64_t>(1, options_.total_timesteps / 2);
@@ -166,9 +172,10 @@ class Training {
       const auto found = metrics.find(name);
       return found == metrics.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
     };
-    progress_.Update(step, fmt::format("reward {:.2f}  true return {:.2f}  success {:.0f} %  {:.0f} steps/s",
-                                       value("rollout/ep_rew_mean"), value("rollout/ep_true_rew_mean"),
-                                       100 * value("rollout/success_rate"), metrics["time/fps"]));
+    progress_.Update(
+        step, fmt::format("reward {:.2f}  true return {:.2f}  success {:.0f} %  {:.0f} steps/s",
+                          value("rollout/ep_rew_mean"), value("rollout/ep_true_rew_mean"),
+                          100 * value("rollout/success_rate"), metrics["time/fps"]));
   }
 
   const TrainOptions& options_;
@@ -210,19 +217,22 @@ void WriteSummary(const TrainOptions& options, const TrainOutcome& outcome) {
       {"episodes", outcome.eval.episodes},
       {"seconds", outcome.seconds},
       {"fps", outcome.fps},
-      {"video", outcome.video.empty() ? "" : outcome.video.lexically_relative(outcome.run).string()},
+      {"video",
+       outcome.video.empty() ? "" : outcome.video.lexically_relative(outcome.run).string()},
   };
   WriteFileAtomic(outcome.run / "summary.json", json.dump(2) + "\n");
 }
 
-TrainOutcome RunTraining(const TrainOptions& options, const std::filesystem::path& run, int64_t resume_step) {
+TrainOutcome RunTraining(const TrainOptions& options, const std::filesystem::path& run,
+                         int64_t resume_step) {
   SetTorchThreads(static_cast<int>(options.torch_threads));
   AddLogFile(run / "log.txt");
   const Assembly assembly = Assemble(options, run);
   if (resume_step < 0) {
     if (RewardNeedsFrames(options.reward)) {
-      LogInfo("reward quality on probe states (true distances are reported, never learned from):\n{}",
-              ReportQuality(options, assembly, run));
+      LogInfo(
+          "reward quality on probe states (true distances are reported, never learned from):\n{}",
+          ReportQuality(options, assembly, run));
     }
     EstimateTime(options, assembly);
   }
@@ -250,8 +260,8 @@ TrainOutcome Train(const TrainOptions& given, const std::vector<std::string>& ov
     options.run_dir = run.string();
   } else {
     if (std::filesystem::exists(run / "config.yaml")) {
-      ThrowUser("run_dir={}: holds a run already; continue it with  v2r train --resume {}", run.string(),
-                run.string());
+      ThrowUser("run_dir={}: holds a run already; continue it with  v2r train --resume {}",
+                run.string(), run.string());
     }
     MakeDirectories(run);
   }
@@ -259,13 +269,16 @@ TrainOutcome Train(const TrainOptions& given, const std::vector<std::string>& ov
   return RunTraining(options, run, -1);
 }
 
-TrainOutcome ResumeTraining(const std::filesystem::path& run, const std::vector<std::string>& overrides) {
+TrainOutcome ResumeTraining(const std::filesystem::path& run,
+                            const std::vector<std::string>& overrides) {
   TrainOptions options = LoadRunOptions(run);
   options.run_dir = run.string();
   for (const std::string& word : overrides) {
     const Override change = ParseOverride(word);
     if (change.key != "total_timesteps" && change.key != "device") {
-      ThrowUser("--resume: '{}' cannot change when a run continues (total_timesteps and device can)", change.key);
+      ThrowUser(
+          "--resume: '{}' cannot change when a run continues (total_timesteps and device can)",
+          change.key);
     }
     ConfigNode node = Dump(options);
     node.SetPath(change.key, ConfigNode::Scalar(change.value, {"command line", 0, 0}));
@@ -273,7 +286,8 @@ TrainOutcome ResumeTraining(const std::filesystem::path& run, const std::vector<
   }
   const SafetensorsFile file = ReadSafetensors(run / "checkpoints" / "last" / "state.safetensors");
   const auto step = file.metadata.find("step");
-  if (step == file.metadata.end()) ThrowUser("{}: checkpoint 'last' does not say its step", run.string());
+  if (step == file.metadata.end())
+    ThrowUser("{}: checkpoint 'last' does not say its step", run.string());
   return RunTraining(options, run, std::stoll(step->second));
 }
 

@@ -20,9 +20,9 @@ torch::Tensor ResizeFrames(const torch::Tensor& frames, int64_t height, int64_t 
 // float32 [output, input] on the CPU: row o holds the weights with which the pixels begin ..
 // begin+length-1 of a line of `input` pixels make output pixel o (length -1: all); each row sums
 // to 1. mode: "area", "bilinear", "bicubic" (antialiased when shrinking, as Pillow and ATen's
-// _upsample_*2d_aa do: triangle, and Keys' cubic with a = -0.5), "nearest", "bilinear_point", "bicubic_point"
-// (no antialiasing, ATen's upsample_*2d with align_corners=False: a = -0.75). Pixels beyond the
-// range repeat its edge (point) or are left out (antialiased).
+// _upsample_*2d_aa do: triangle, and Keys' cubic with a = -0.5), "nearest", "bilinear_point",
+// "bicubic_point" (no antialiasing, ATen's upsample_*2d with align_corners=False: a = -0.75).
+// Pixels beyond the range repeat its edge (point) or are left out (antialiased).
 torch::Tensor ResizeWeights(int64_t input, int64_t output, const std::string& mode,
                             int64_t begin = 0, int64_t length = -1);
 

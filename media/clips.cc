@@ -132,7 +132,8 @@ std::vector<Source> Listed(const fs::path& folder, const fs::path& manifest_path
   std::vector<Source> sources;
   const Manifest manifest = ReadManifest(manifest_path);
   for (const ManifestClip& clip : manifest.clips) {
-    Source source{folder / clip.file, clip.file, clip.label, {}, clip.fps, clip.frames, manifest.render};
+    Source source{folder / clip.file, clip.file,   clip.label,     {},
+                  clip.fps,           clip.frames, manifest.render};
     if (source.label.empty()) source.label = LabelOf(clip.file);
     std::error_code error;
     if (fs::is_directory(source.path, error)) {
@@ -205,7 +206,8 @@ class FrameStore {
     }
     if (render_.size > 0) {
       const int64_t drawn = render_.size * render_.supersample;
-      raw = ResizeFrames(ResizeFrames(raw, drawn, drawn, "nearest"), render_.size, render_.size, "area");
+      raw = ResizeFrames(ResizeFrames(raw, drawn, drawn, "nearest"), render_.size, render_.size,
+                         "area");
     }
     chunks_.push_back(ResizeFrames(raw, options_.frame_size, options_.frame_size, options_.resize));
     waiting_.clear();

@@ -53,12 +53,13 @@ struct ClipSet {
 
 // Reads a data set, each frame resized to frame_size x frame_size with ResizeFrames as it comes (a
 // film that is not square is squeezed: no part of the scene is lost). With manifest.json
-// (media/manifest.h) only what it lists, brought to the size of the reward's pictures first where it says how they are drawn; else every video file (mp4 avi mkv webm mov m4v mpg mpeg)
-// and every folder of pictures (png jpg jpeg bmp) without a video in it, recursively, in natural
-// name order ("f2" before "f10"); names that start with a dot are left out. The label is the
-// manifest's, else the innermost path component that is one. A broken video is skipped with a
-// warning that names it and the frame. UserError: the folder is missing, nothing usable is left, or
-// the frames need more than max_gib.
+// (media/manifest.h) only what it lists, brought to the size of the reward's pictures first where
+// it says how they are drawn; else every video file (mp4 avi mkv webm mov m4v mpg mpeg) and every
+// folder of pictures (png jpg jpeg bmp) without a video in it, recursively, in natural name order
+// ("f2" before "f10"); names that start with a dot are left out. The label is the manifest's, else
+// the innermost path component that is one. A broken video is skipped with a warning that names it
+// and the frame. UserError: the folder is missing, nothing usable is left, or the frames need more
+// than max_gib.
 ClipSet LoadClips(const DataOptions& options);
 
 }  // namespace v2r

@@ -1,5 +1,6 @@
 // manifest.json of a data set of clips: {"task": ..., "render": {"size", "supersample"}, "clips":
-// [{"file", "label", "fps", "frames", "return", "success"}, ...]}; only "clips" and "file" must be there.
+// [{"file", "label", "fps", "frames", "return", "success"}, ...]}; only "clips" and "file" must be
+// there.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,9 @@ struct ManifestClip {
   std::string extra = "{}";  // JSON object of all other keys
 };
 
-// Films drawn by the renderer of the reward's own pictures: each film is those pictures, size x size,
-// drawn an odd number of times `supersample` larger. Read at every such step the film shows what the
-// reward will see, aliasing included.
+// Films drawn by the renderer of the reward's own pictures: each film is those pictures, size x
+// size, drawn an odd number of times `supersample` larger. Read at every such step the film shows
+// what the reward will see, aliasing included.
 struct ManifestRender {
   int64_t size = 0;  // 0 = films from elsewhere
   int64_t supersample = 1;

@@ -94,8 +94,8 @@ VideoReader::VideoReader(const fs::path& path) : impl_(std::make_unique<Impl>())
     ThrowUser("{}: cannot be opened as a video: {}", path.string(),
               reason.empty() ? "no format or codec that FFmpeg knows" : reason);
   }
-  // libswscale's fast YUV 4:2:0 conversion, which OpenCV 4.6 takes, rounds down: 1.0, 1.5, 1.0 levels too
-  // dark on average against its accurate one.
+  // libswscale's fast YUV 4:2:0 conversion, which OpenCV 4.6 takes, rounds down: 1.0, 1.5, 1.0
+  // levels too dark on average against its accurate one.
   const auto format = static_cast<int>(v.capture.get(cv::CAP_PROP_CODEC_PIXEL_FORMAT));
   v.darkened = format == cv::VideoWriter::fourcc('I', '4', '2', '0');
   const double fps = v.capture.get(cv::CAP_PROP_FPS);

@@ -34,10 +34,10 @@ class VideoReader {
 // what was written, at any size; browsers do not play it). The codec taken is logged when it is not
 // the first. Not thread-safe.
 //
-// What OpenCV 4.6 makes of a film (RMSE in grey levels after shrinking 256 -> 64 by area):
-// avc1 2.3, vp09 2.2, MJPG 1.2, FFV1 0. H.264 is written at crf 23, which cannot be changed, but
-// that is the smaller part: OpenCV's conversion from YUV reads every limited-range film 1 to 2
-// levels too dark (2.1 of the 2.3).
+// OpenCV 4.6 writes H.264 at crf 23, which cannot be changed: a film of 256 pixels shrunk to 64 by
+// area is about 1 grey level off (RMSE), mostly at edges, where the colours' half resolution shows.
+// Its conversions to and from YUV round down; writer and reader make up for that (within a level of
+// a flat colour on average).
 class VideoWriter {
  public:
   // UserError: odd height or width (no codec of the ladder takes them), unknown extension, missing

@@ -94,8 +94,8 @@ struct VideoWriter::Impl {
   cv::VideoWriter writer;
   cv::Mat bgr;
   std::string codec;
-  // libswscale's fast conversion from BGR to YUV 4:2:0, which OpenCV 4.6 takes, rounds down: blue 1.6 and red
-  // 1.4 levels too dark on average against its accurate one.
+  // libswscale's fast conversion from BGR to YUV 4:2:0, which OpenCV 4.6 takes, rounds down:
+  // blue 1.6 and red 1.4 levels too dark on average against its accurate one.
   bool rounds_down = false;
   int height = 0, width = 0;
   int64_t written = 0;

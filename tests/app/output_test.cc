@@ -45,16 +45,19 @@ TEST(Tensorboard, WritesRecordsWithLengthAndChecksum) {
 }
 
 TEST(LineChart, DrawsEverySeriesAndSurvivesNothing) {
-  const std::string svg = LineChartSvg("title <x>", "steps", {{"a", {{0, 1}, {1, 2}}}, {"b", {{0, 2}, {1, 1}}}});
+  const std::string svg =
+      LineChartSvg("title <x>", "steps", {{"a", {{0, 1}, {1, 2}}}, {"b", {{0, 2}, {1, 1}}}});
   EXPECT_NE(svg.find("title &lt;x&gt;"), std::string::npos);
   size_t paths = 0;
-  for (size_t at = svg.find("<path"); at != std::string::npos; at = svg.find("<path", at + 1)) ++paths;
+  for (size_t at = svg.find("<path"); at != std::string::npos; at = svg.find("<path", at + 1))
+    ++paths;
   EXPECT_EQ(paths, 2u);
   EXPECT_NE(LineChartSvg("t", "x", {}).find("no values"), std::string::npos);
 }
 
 TEST(Shorthands, DataAndDemosNameTheirPath) {
-  EXPECT_EQ(ExpandShorthands({"data=a", "demos=b", "seed=1"}), (Words{"data.path=a", "demos.path=b", "seed=1"}));
+  EXPECT_EQ(ExpandShorthands({"data=a", "demos=b", "seed=1"}),
+            (Words{"data.path=a", "demos.path=b", "seed=1"}));
 }
 
 TEST(Studies, ShippedOnesLoadAndUnknownNamesAreRefused) {
@@ -64,8 +67,13 @@ TEST(Studies, ShippedOnesLoadAndUnknownNamesAreRefused) {
 }
 
 TEST(Studies, TableAveragesOverSeeds) {
-  StudyResult one{.row = {"push", "ranking", "conv4", "ranking", {}}, .seed = 1, .steps = 10, .episode_return = -2,
-                  .success = 1, .N = 0.8, .seconds = 1};
+  StudyResult one{.row = {"push", "ranking", "conv4", "ranking", {}},
+                  .seed = 1,
+                  .steps = 10,
+                  .episode_return = -2,
+                  .success = 1,
+                  .N = 0.8,
+                  .seconds = 1};
   StudyResult two = one;
   two.N = 1.0;
   const std::string table = StudyTable({one, two});

@@ -1,6 +1,6 @@
-// The whole way in miniature: films, pretraining, learned reward with its online head, PPO, video, report; resuming; bad input.
+// The whole way in miniature: films, pretraining, learned reward with its online head, PPO, video,
+// report; resuming; bad input.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -8,41 +8,19 @@
 #include "app/commands.h"
 #include "app/run_directory.h"
 #include "app/train.h"
-#include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "tests/app/mini.h"
 
 namespace v2r {
 namespace {
 
 namespace fs = std::filesystem;
 
-class RunTest : public ::testing::Test {
+class RunTest : public MiniRun {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("v2r_app_test_" + std::to_string(getpid()));
-    fs::remove_all(root_);
-    MakeDirectories(root_);
-  }
-  void TearDown() override {
-    RequestInterrupt(false);
-    fs::remove_all(root_);
-  }
-
-  TrainOptions Mini(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> words = {
-        "env=reach", "env.num_envs=4", "env.max_episode_steps=10", "total_timesteps=160", "checkpoint_interval=80",
-        "demos.good=3", "demos.near_miss=1", "demos.random=1", "demos.frame_size=128", "pretrain.iterations=5",
-        "agent.batch_size=20", "eval.episodes=4", "eval.interval_episodes=4", "record.episodes=1",
-        "record.frame_size=64", "torch_threads=1", "device=cpu", "run_dir=" + (root_ / name).string()};
-    words.insert(words.end(), more.begin(), more.end());
-    TrainOptions options;
-    Bind(ComposeConfig({HomeDirectory() / "configs"}, "train", words), options);
-    return options;
-  }
-
   // Checkpoint tensors that must not depend on how the run was made.
   static void ExpectSameState(const fs::path& a, const fs::path& b) {
     const StateDict left = LoadCheckpoint(a, "last"), right = LoadCheckpoint(b, "last");
@@ -62,27 +40,28 @@ class RunTest : public ::testing::Test {
         if (name.rfind("time/", 0) == 0) continue;
         ASSERT_TRUE(right[i].values.contains(name)) << name;
         const double other = right[i].values.at(name);
-        EXPECT_TRUE(value == other || (value != value && other != other)) << name << " " << value << " " << other;
+        EXPECT_TRUE(value == other || (value != value && other != other))
+            << name << " " << value << " " << other;
       }
     }
   }
-
-  fs::path root_;
 };
 
 TEST_F(RunTest, LeavesEverythingARunPromises) {
   const TrainOutcome outcome = Train(Mini("run"), {"env=reach"});
   EXPECT_EQ(outcome.steps, 160);
-  for (const char* file : {"config.yaml", "overrides.txt", "manifest.json", "log.txt", "metrics.jsonl", "progress.csv",
-                           "summary.json", "quality.json", "report.html", "encoder.safetensors", "demos/manifest.json",
-                           "checkpoints/last/state.safetensors", "checkpoints/step_000000080/state.safetensors",
-                           "videos/final.mp4", "videos/final.json"}) {
+  for (const char* file :
+       {"config.yaml", "overrides.txt", "manifest.json", "log.txt", "metrics.jsonl", "progress.csv",
+        "summary.json", "quality.json", "report.html", "encoder.safetensors", "demos/manifest.json",
+        "checkpoints/last/state.safetensors", "checkpoints/step_000000080/state.safetensors",
+        "videos/final.mp4", "videos/final.json"}) {
     EXPECT_TRUE(fs::exists(outcome.run / file)) << file;
   }
   const auto rows = ReadMetrics(outcome.run);
   ASSERT_EQ(rows.size(), 4u);
-  for (const char* name : {"rollout/ep_rew_mean", "rollout/ep_true_rew_mean", "rollout/success_rate", "train/approx_kl",
-                           "time/fps", "reward/classifier_loss"}) {
+  for (const char* name :
+       {"rollout/ep_rew_mean", "rollout/ep_true_rew_mean", "rollout/success_rate",
+        "train/approx_kl", "time/fps", "reward/classifier_loss"}) {
     EXPECT_TRUE(rows.back().values.contains(name)) << name;
   }
 }
@@ -90,7 +69,8 @@ TEST_F(RunTest, LeavesEverythingARunPromises) {
 TEST_F(RunTest, ResumedRunEqualsUnbrokenRunBitForBit) {
   const TrainOutcome whole = Train(Mini("whole"), {});
   // The same demonstrations and encoder: films are made once.
-  const std::vector<std::string> same = {"demos.path=" + whole.demos.string(), "encoder.path=" + whole.encoder.string(),
+  const std::vector<std::string> same = {"demos.path=" + whole.demos.string(),
+                                         "encoder.path=" + whole.encoder.string(),
                                          "agent.anneal_lr=false"};
   Train(Mini("unbroken", same), {});
   auto half = same;
@@ -102,8 +82,8 @@ TEST_F(RunTest, ResumedRunEqualsUnbrokenRunBitForBit) {
 
 TEST_F(RunTest, ThreadsOfEnvironmentsAndPicturesChangeNothing) {
   const TrainOutcome one = Train(Mini("one", {"env.env_threads=1", "env.render_threads=1"}), {});
-  Train(Mini("two", {"env.env_threads=2", "env.render_threads=2", "demos.path=" + one.demos.string(),
-                     "encoder.path=" + one.encoder.string()}),
+  Train(Mini("two", {"env.env_threads=2", "env.render_threads=2",
+                     "demos.path=" + one.demos.string(), "encoder.path=" + one.encoder.string()}),
         {});
   ExpectSameState(root_ / "one", root_ / "two");
   ExpectSameMetrics(root_ / "one", root_ / "two");
@@ -111,7 +91,8 @@ TEST_F(RunTest, ThreadsOfEnvironmentsAndPicturesChangeNothing) {
 
 TEST_F(RunTest, InterruptKeepsTheCheckpointAndResumes) {
   const TrainOutcome first = Train(Mini("first"), {});
-  const std::vector<std::string> same = {"demos.path=" + first.demos.string(), "encoder.path=" + first.encoder.string()};
+  const std::vector<std::string> same = {"demos.path=" + first.demos.string(),
+                                         "encoder.path=" + first.encoder.string()};
   RequestInterrupt(true);
   EXPECT_THROW(Train(Mini("stopped", same), {}), Interrupted);
   RequestInterrupt(false);
@@ -131,7 +112,8 @@ TEST_F(RunTest, CorruptCheckpointIsRefusedByName) {
     ResumeTraining(root_ / "run", {});
     FAIL() << "a cut checkpoint was accepted";
   } catch (const UserError& error) {
-    EXPECT_NE(std::string(error.what()).find("state.safetensors"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("state.safetensors"), std::string::npos)
+        << error.what();
   }
 }
 
@@ -144,7 +126,8 @@ TEST_F(RunTest, FullDiskLeavesNoHalfCheckpoint) {
 
 TEST_F(RunTest, MissingDemonstrationsAndEncoderAreNamed) {
   EXPECT_THROW(Train(Mini("a", {"demos.path=" + (root_ / "nowhere").string()}), {}), UserError);
-  EXPECT_THROW(Train(Mini("b", {"encoder.path=" + (root_ / "none.safetensors").string()}), {}), UserError);
+  EXPECT_THROW(Train(Mini("b", {"encoder.path=" + (root_ / "none.safetensors").string()}), {}),
+               UserError);
 }
 
 }  // namespace

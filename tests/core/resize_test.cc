@@ -59,7 +59,7 @@ TEST(ResizeTest, AFrameIsShrunkAlikeInAnyBatch) {
 
 TEST(ResizeTest, FlatPicturesStayFlatAndEqualSizesStayEqual) {
   const torch::Tensor flat = torch::full({1, 33, 47, 3}, 255, torch::kUInt8);
-  for (const char* mode : {"area", "bilinear"}) {
+  for (const char* mode : {"area", "bilinear", "nearest"}) {
     EXPECT_TRUE(ResizeFrames(flat, 10, 100, mode).eq(255).all().item<bool>());
     EXPECT_TRUE(torch::equal(ResizeFrames(flat, 33, 47, mode), flat));
     EXPECT_EQ(ResizeFrames(flat.slice(0, 0, 0), 10, 10, mode).size(0), 0);
@@ -75,6 +75,7 @@ TEST(ResizeWeightsTest, EveryFilterIsAtens) {
     const std::vector<std::pair<const char*, torch::Tensor>> cases = {
         {"bilinear", at::_upsample_bilinear2d_aa(part, {1, size}, false)},
         {"bicubic", at::_upsample_bicubic2d_aa(part, {1, size}, false)},
+        {"nearest", at::_upsample_nearest_exact2d(part, {1, size})},
         {"bilinear_point", at::upsample_bilinear2d(part, {1, size}, false)},
         {"bicubic_point", at::upsample_bicubic2d(part, {1, size}, false)}};
     for (const auto& [mode, reference] : cases) {
@@ -85,13 +86,13 @@ TEST(ResizeWeightsTest, EveryFilterIsAtens) {
       EXPECT_LE(LargestDifference(weights.sum(1), torch::ones({size})), 1e-5) << mode;
     }
   }
-  EXPECT_THROW(ResizeWeights(40, 10, "nearest"), UserError);
+  EXPECT_THROW(ResizeWeights(40, 10, "lanczos"), UserError);
   EXPECT_THROW(ResizeWeights(40, 10, "area", 35, 6), Error);
 }
 
 TEST(ResizeTest, WrongInputIsRefused) {
   EXPECT_THAT(UserErrorOf([] { ResizeFrames(RandomFrames(1, 4, 4), 2, 2, "aera"); }),
-              testing::HasSubstr("unknown resize mode 'aera' (known: area, bilinear)"));
+              testing::HasSubstr("unknown resize mode 'aera' (known: area, bilinear, nearest)"));
   EXPECT_THROW(ResizeFrames(torch::zeros({1, 4, 4, 3}), 2, 2, "area"), Error);
   EXPECT_THROW(ResizeFrames(RandomFrames(1, 4, 4), 0, 2, "area"), Error);
 }

@@ -181,6 +181,31 @@ TEST(LoadClips, TheManifestDecidesWhatIsRead) {
   EXPECT_THAT(set.skipped[1], HasSubstr("has 6 frames, manifest.json says 9"));
 }
 
+TEST(LoadClips, FilmsOfTheRendererAreReadWhereItSamples) {
+  const TempFolder folder;
+  WriteFrames(folder / "good/a", 3, 96, 96);
+  Manifest manifest;
+  manifest.clips = {{"good/a"}};
+  const auto load = [&](ManifestRender render) {
+    manifest.render = render;
+    WriteManifest(folder / "manifest.json", manifest);
+    return LoadClips(Options(folder.path())).clips[0].frames;
+  };
+  std::vector<torch::Tensor> raw;
+  for (int t = 0; t < 3; ++t) {
+    Image image = FilmFrame(96, 96, t);
+    raw.push_back(torch::from_blob(image.pixels.data(), {96, 96, 3}, torch::kUInt8).clone());
+  }
+  const auto film = torch::stack(raw);
+  using torch::indexing::Slice;
+  const auto sampled =
+      film.index({Slice(), Slice(1, torch::indexing::None, 3), Slice(1, torch::indexing::None, 3)});
+  EXPECT_TRUE(torch::equal(load({32, 1}), sampled)) << "every third pixel, the middle one";
+  EXPECT_TRUE(torch::equal(load({16, 2}),
+                           ResizeFrames(ResizeFrames(sampled, 16, 16, "area"), 32, 32, "area")));
+  EXPECT_FALSE(torch::equal(load({}), sampled));
+}
+
 TEST(LoadClips, ReportsProgressAndStopsWhenAsked) {
   const TempFolder folder;
   WriteFrames(folder / "a", 3, 32, 32);

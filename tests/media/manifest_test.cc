@@ -18,12 +18,15 @@ TEST(Manifest, RoundTripKeepsEveryKey) {
   const TempFolder folder;
   Manifest manifest;
   manifest.task = "push";
+  manifest.render = {64, 2};
   manifest.extra = R"({"camera":{"name":"top","size":256}})";
   manifest.clips.push_back({"good/000.mp4", "good", 25, 50, 31.5, true, R"({"seed":7})"});
   manifest.clips.push_back({"random/000.mp4", "random"});
   WriteManifest(folder / "manifest.json", manifest);
   const Manifest back = ReadManifest(folder / "manifest.json");
   EXPECT_EQ(back.task, "push");
+  EXPECT_EQ(back.render.size, 64);
+  EXPECT_EQ(back.render.supersample, 2);
   EXPECT_EQ(back.extra, manifest.extra);
   ASSERT_EQ(back.clips.size(), 2u);
   EXPECT_EQ(back.clips[0].file, "good/000.mp4");
@@ -56,6 +59,10 @@ TEST(Manifest, MistakesAreNamed) {
               HasSubstr("unknown label 'goood', did you mean 'good'?"));
   EXPECT_THAT(message(R"({"clips":[{"file":"a.mp4"},{"file":"a.mp4"}]})"),
               HasSubstr("listed twice"));
+  EXPECT_THAT(message(R"({"render":64,"clips":[]})"), HasSubstr("render: should be an object"));
+  EXPECT_THAT(message(R"({"render":{"size":0},"clips":[]})"), HasSubstr("must be at least 1"));
+  EXPECT_THAT(message(R"({"render":{"size":"big"},"clips":[]})"),
+              HasSubstr("'size' should be a whole number"));
 }
 
 }  // namespace

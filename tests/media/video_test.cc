@@ -74,6 +74,38 @@ INSTANTIATE_TEST_SUITE_P(All, VideoFormat,
                                            Format{".avi", "MJPG", 6}, Format{".mkv", "FFV1", 1e-9}),
                          [](const auto& info) { return info.param.codec; });
 
+TEST(VideoFormat, FlatColoursKeepTheirBrightness) {
+  const TempFolder folder;
+  // 8 x 8 patches of 32 pixels: no edge of a codec's block lies within one.
+  Image image(256, 256);
+  for (int y = 0; y < 256; ++y) {
+    for (int x = 0; x < 256; ++x) {
+      const uint32_t patch = static_cast<uint32_t>(y / 32 * 8 + x / 32) * 2654435761u;
+      for (int c = 0; c < 3; ++c) {
+        image.pixels[(y * 256 + x) * 3 + c] =
+            static_cast<uint8_t>(60 + (patch >> (8 + 7 * c)) % 120);
+      }
+    }
+  }
+  for (const char* name : {"a.mp4", "a.webm"}) {
+    VideoWriter writer(folder / name, 25, 256, 256);
+    for (int t = 0; t < 3; ++t) writer.Write(image.view());
+    writer.Close();
+    Image back;
+    VideoReader(folder / name).Next(back);
+    for (int c = 0; c < 3; ++c) {
+      double bias = 0;
+      for (int y = 16; y < 256; y += 32) {
+        for (int x = 16; x < 256; x += 32) {
+          const int at = (y * 256 + x) * 3 + c;
+          bias += (static_cast<double>(back.pixels[at]) - image.pixels[at]) / 64;
+        }
+      }
+      EXPECT_LT(std::abs(bias), 0.8) << name << " colour " << c;
+    }
+  }
+}
+
 TEST(VideoReader, SkippedFramesAreTheOnesNotHandedOut) {
   const TempFolder folder;
   const auto path = folder / "a.mp4";
