@@ -88,6 +88,18 @@ Restored Restore(const std::string& run, const std::string& checkpoint) {
   return restored;
 }
 
+// Exit code 2 when a row was refused: the table is not whole.
+int PrintRefused(const std::vector<StudyResult>& results) {
+  int code = 0;
+  for (const StudyResult& result : results) {
+    if (result.error.empty()) continue;
+    code = 2;
+    std::cout << fmt::format("refused: {} {} {} seed {}: {}\n", result.row.task, result.row.reward,
+                             result.row.method, result.seed, result.error);
+  }
+  return code;
+}
+
 }  // namespace
 
 int DemosCommand(const Words& overrides) {
@@ -206,8 +218,10 @@ int StudyCommand(const std::string& name, const std::string& out, const Words& o
   const std::filesystem::path folder =
       out.empty() ? "runs/" + std::filesystem::path(name).stem().string() : out;
   const auto results = RunStudy(study.rows, study.seeds, folder);
-  std::cout << StudyTable(results) << "summary: " << (folder / "summary.json").string() << "\n";
-  return 0;
+  std::cout << StudyTable(results);
+  const int code = PrintRefused(results);
+  std::cout << "summary: " << (folder / "summary.json").string() << "\n";
+  return code;
 }
 
 int QuickstartCommand(const std::string& out) {
@@ -228,8 +242,9 @@ int QuickstartCommand(const std::string& out) {
     std::cout << fmt::format("{:<20} {:<20} video {}  report {}\n", result.row.task,
                              result.row.reward, result.video, result.report);
   }
+  const int code = PrintRefused(results);
   std::cout << "summary: " << (folder / "summary.json").string() << "\n";
-  return 0;
+  return code;
 }
 
 }  // namespace v2r

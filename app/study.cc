@@ -32,6 +32,7 @@ void FillN(std::vector<StudyResult>& results) {
       task.random += result.episode_return;
       ++task.random_count;
     } else if (result.row.reward == "true") {
+      if (!result.error.empty()) continue;
       task.truth += result.episode_return;
       ++task.truth_count;
     }
@@ -64,6 +65,8 @@ void WriteResults(const std::vector<StudyResult>& results, const std::filesystem
                     {"N", Number(r.N)},
                     {"seconds", Number(r.seconds)},
                     {"overrides", r.row.overrides},
+                    {"error", r.error.empty() ? nlohmann::ordered_json(nullptr)
+                                              : nlohmann::ordered_json(r.error)},
                     {"video", r.video},
                     {"report", r.report}});
   }
@@ -157,16 +160,30 @@ std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows,
           out / fmt::format("{:02d}_{}__{}__{}__{}__{}", number, row.task, row.reward, row.encoder,
                             row.method, seed);
       std::vector<std::string> overrides;
-      TrainOptions options = RowOptions(row, seed, run, overrides);
       std::string demos_key, encoder_key;
-      Reuse(options, shared, demos_key, encoder_key);
-      const TrainOutcome outcome = Train(options, overrides);
+      TrainOutcome outcome;
+      try {
+        TrainOptions options = RowOptions(row, seed, run, overrides);
+        Reuse(options, shared, demos_key, encoder_key);
+        outcome = Train(options, overrides);
+      } catch (const UserError& error) {
+        RemoveLogFiles();
+        LogWarn("refused: {}: {}", run.filename().string(), error.what());
+        results.push_back({.row = row,
+                           .seed = seed,
+                           .episode_return = kNan,
+                           .success = kNan,
+                           .seconds = kNan,
+                           .error = error.what()});
+        WriteResults(results, out);
+        continue;
+      }
       if (!outcome.demos.empty()) shared.demos.emplace(demos_key, outcome.demos.string());
       if (!outcome.encoder.empty()) shared.encoders.emplace(encoder_key, outcome.encoder.string());
       if (!has_random[row.task]) {
         has_random[row.task] = true;
         results.push_back({.row = {row.task, "random", "none", "none", {}},
-                           .seed = options.eval.seed,
+                           .seed = outcome.eval_seed,
                            .steps = 0,
                            .episode_return = outcome.random_return,
                            .success = outcome.random_success});
@@ -201,6 +218,7 @@ std::string StudyTable(const std::vector<StudyResult>& results) {
     if (!sums.contains(key)) order.push_back(key);
     rows[key] = r.row;
     Sum& s = sums[key];
+    if (!r.error.empty()) continue;
     ++s.count;
     s.episode_return += r.episode_return;
     s.success += r.success;
@@ -215,6 +233,11 @@ std::string StudyTable(const std::vector<StudyResult>& results) {
   for (const std::string& key : order) {
     const Sum& s = sums[key];
     const StudyRow& row = rows[key];
+    if (s.count == 0) {
+      table.push_back(
+          {row.task, row.reward, row.encoder, row.method, "0", "refused", "-", "-", "-", "-", "-"});
+      continue;
+    }
     const double mean = s.n / s.count;
     const double spread = std::sqrt(std::max(0.0, s.n2 / s.count - mean * mean));
     table.push_back({row.task, row.reward, row.encoder, row.method, std::to_string(s.count),

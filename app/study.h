@@ -20,6 +20,7 @@ struct StudyResult {
   int64_t seed = 0;
   int64_t steps = 0;
   double episode_return = 0, success = 0, N = 0, seconds = 0;
+  std::string error;  // why the row was refused; its numbers are NaN then
   std::string video, report;
 };
 
@@ -32,9 +33,10 @@ struct Study {
 // `name` is a file or the name of one in configs/study. UserError with file:line:col.
 Study LoadStudy(const std::string& name);
 
-// Runs every row for every seed into `out`; a row with reward "random" is an evaluation only, and N
-// = (J - J_random) / (J_true - J_random) of the same task (mean over seeds), so each task needs a
-// row "true". Writes summary.json (atomically, after every run) and returns all results.
+// Runs every row for every seed into `out`; a row that is refused (UserError) is noted and the
+// others go on; a row with reward "random" is an evaluation only, and N = (J - J_random) / (J_true
+// - J_random) of the same task (mean over seeds), so each task needs a row "true". Writes
+// summary.json (atomically, after every run) and returns all results.
 std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows,
                                   const std::vector<int64_t>& seeds,
                                   const std::filesystem::path& out);

@@ -15,7 +15,7 @@ constexpr const char* kColors[] = {"#2f6fb0", "#d9822b", "#3a9a5b", "#b0413e", "
 std::string Short(double value) {
   const double size = std::abs(value);
   if (size >= 1e6) return fmt::format("{:.3g}M", value / 1e6);
-  if (size >= 1e4) return fmt::format("{:.3g}k", value / 1e3);
+  if (size >= 1e3) return fmt::format("{:.3g}k", value / 1e3);
   return fmt::format("{:.3g}", value);
 }
 

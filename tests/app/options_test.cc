@@ -2,11 +2,13 @@
 // command cleanly.
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 
 #include "app/commands.h"
 #include "app/run_directory.h"
+#include "app/study.h"
 #include "app/train.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -121,6 +123,25 @@ TEST_F(RunOptionsTest, AnotherEncoderIsOneWord) {
   const std::string head = "reward.head=nose";
   EXPECT_THROW(Train(Mini("wrong", {demos, "encoder.path=" + first.encoder.string(), head}), {}),
                UserError);
+}
+
+TEST_F(RunOptionsTest, ARefusedRowEndsNoStudy) {
+  StudyRow good{"reach", "true", "none", "none",
+                MiniWords("unused", {"reward=true", "record.enabled=false"})};
+  good.overrides.erase(
+      std::remove_if(good.overrides.begin(), good.overrides.end(),
+                     [](const std::string& word) { return word.rfind("run_dir=", 0) == 0; }),
+      good.overrides.end());
+  StudyRow bad = good;
+  bad.reward = "broken";
+  bad.overrides.push_back("agent.clip_coef=-1");
+  const auto results = RunStudy({bad, good}, {1}, root_ / "study");
+  ASSERT_EQ(results.size(), 3u);  // the refused row, random behaviour, the good row
+  EXPECT_NE(results[0].error.find("clip_coef"), std::string::npos) << results[0].error;
+  EXPECT_TRUE(results[2].error.empty());
+  EXPECT_EQ(results[2].N, 1.0);
+  EXPECT_NE(StudyTable(results).find("refused"), std::string::npos);
+  EXPECT_NE(ReadFile(root_ / "study" / "summary.json").find("clip_coef"), std::string::npos);
 }
 
 TEST_F(RunOptionsTest, CtrlCStopsEveryCommandCleanly) {
