@@ -9,10 +9,12 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/resize.h"
 #include "core/text.h"
 #include "learn/lars.h"
 #include "learn/schedules.h"
+#include "media/manifest.h"
 
 namespace v2r {
 namespace {
@@ -60,10 +62,19 @@ ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, con
   std::set<std::string> there;
   for (const Clip& clip : clips.clips) there.insert(clip.label);
   const std::vector<std::string> known(there.begin(), there.end());
+  const auto& labels = ClipLabels();
+  bool any = false;
+  for (const std::string& label : options.labels) any |= there.contains(label);
   for (const std::string& label : options.labels) {
     if (there.contains(label)) continue;
-    ThrowUser("pretrain.labels: no clip is labelled '{}'{} (labels of the data: {})", label,
-              DidYouMean(label, known), known.empty() ? "none" : Join(known, ", "));
+    // Recipes that take random clips where there are some work without; a name that no clip can
+    // have is a slip.
+    const bool possible = std::find(labels.begin(), labels.end(), label) != labels.end();
+    if (!any || !possible) {
+      ThrowUser("pretrain.labels: no clip is labelled '{}'{} (labels of the data: {})", label,
+                DidYouMean(label, known), known.empty() ? "none" : Join(known, ", "));
+    }
+    LogWarn("pretrain.labels: no clip is labelled '{}'; learning from the others", label);
   }
   ClipSet selected;
   for (const Clip& clip : clips.clips) {

@@ -19,8 +19,9 @@ namespace v2r {
 void CheckOptions(const PretrainOptions& options);
 
 // The clips whose label is among options.labels, in their order, their frames brought to
-// spec.input_size as the encoder will do it. UserError naming the labels there are when one of them
-// is missing.
+// spec.input_size as the encoder will do it. A warning where the data has none of
+// a label; UserError naming the labels there are when it has none of all, or no clip can have that
+// name.
 ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, const ClipSet& clips);
 
 struct StartingNet {

@@ -39,6 +39,11 @@ TEST_F(RefusedTest, LabelsThatNoClipHas) {
       AllOf(HasSubstr("'randm'"), HasSubstr("did you mean 'random'"), HasSubstr("good, random")));
   options.labels = {};
   EXPECT_THAT(Message(options), HasSubstr("pretrain.labels is empty"));
+  options.labels = {"random"};
+  EXPECT_THAT(Message(options, Squares(2, 0)), HasSubstr("no clip is labelled 'random'"));
+  // Somebody's own videos have no random clips: the others are enough.
+  options.labels = {"good", "random"};
+  Pretrain(options, TinySpec(), Squares(2, 0), folder_ / "fine.safetensors", kCpu);
 }
 
 TEST_F(RefusedTest, NothingLeftToTrain) {
