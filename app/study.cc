@@ -161,9 +161,10 @@ std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows,
                             row.method, seed);
       std::vector<std::string> overrides;
       std::string demos_key, encoder_key;
+      TrainOptions options;
       TrainOutcome outcome;
       try {
-        TrainOptions options = RowOptions(row, seed, run, overrides);
+        options = RowOptions(row, seed, run, overrides);
         Reuse(options, shared, demos_key, encoder_key);
         outcome = Train(options, overrides);
       } catch (const UserError& error) {
@@ -183,7 +184,7 @@ std::vector<StudyResult> RunStudy(const std::vector<StudyRow>& rows,
       if (!has_random[row.task]) {
         has_random[row.task] = true;
         results.push_back({.row = {row.task, "random", "none", "none", {}},
-                           .seed = outcome.eval_seed,
+                           .seed = options.eval.seed,
                            .steps = 0,
                            .episode_return = outcome.random_return,
                            .success = outcome.random_success});

@@ -245,7 +245,6 @@ TrainOutcome RunTraining(const TrainOptions& options, const std::filesystem::pat
     outcome = training.Finish(watch);
   }
   WriteSummary(options, outcome);
-  outcome.eval_seed = options.eval.seed;
   outcome.report = WriteReport(run);
   RemoveLogFiles();
   return outcome;

@@ -22,7 +22,6 @@ struct TrainOutcome {
   EvalResult eval;           // the last policy, options.eval.episodes episodes
   double random_return = 0;  // uniform random actions, same episodes
   double random_success = 0;
-  int64_t eval_seed = 0;
 };
 
 // Runs to the end. Interrupted (Ctrl-C) is thrown after the checkpoint `last` is written.

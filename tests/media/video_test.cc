@@ -87,7 +87,7 @@ TEST(VideoFormat, FlatColoursKeepTheirBrightness) {
       }
     }
   }
-  for (const char* name : {"a.mp4", "a.webm"}) {
+  for (const char* name : {"a.mp4", "a.webm", "a.avi"}) {
     VideoWriter writer(folder / name, 25, 256, 256);
     for (int t = 0; t < 3; ++t) writer.Write(image.view());
     writer.Close();
