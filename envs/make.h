@@ -27,7 +27,7 @@ struct EnvOptions {
   template <typename V>
   void Fields(V& v) {
     v("id", id, "task, see `v2r list envs`");
-    v("distractors", distractors, "a moving disc and the floor's brightness drawn per episode");
+    v("distractors", distractors, "a moving disc and a floor whose brightness swings, drawn per episode");
     v("num_envs", num_envs, "simulations stepped together", AtLeast(1));
     v("env_threads", env_threads, "threads that step the simulations, 0 = number of cores", AtLeast(0));
     v("render_threads", render_threads, "threads with a GL context of their own, 0 = number of cores", AtLeast(0));

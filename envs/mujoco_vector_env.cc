@@ -333,7 +333,9 @@ void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
   const size_t frame_bytes = frames.size() / n();
   size_t count = 0;
   for (int i : ids_) {
-    const float floor = distractors_.empty() ? 1.f : static_cast<float>(distractors_[i].floor);
+    const double seconds = steps_[i] * spec_.control_dt;
+    const float floor =
+        distractors_.empty() ? 1.f : static_cast<float>(distractors_[i].Floor(seconds));
     pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, floor};
   }
   renderer_->Draw({pictures_.data(), count});

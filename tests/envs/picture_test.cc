@@ -135,7 +135,7 @@ TEST_P(EnvPictures, DistractorsChangeThePictureOnly) {
   }
   const int64_t bytes = 32 * 32 * 3;
   EXPECT_NE(RowOf(b[0].frame, 0, bytes)[0], RowOf(b[0].frame, 1, bytes)[0])
-      << "the floor's brightness is drawn per episode";
+      << "the phase of the floor's brightness is drawn per episode";
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EnvPictures, testing::ValuesIn(EnvNames()),
