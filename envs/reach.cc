@@ -13,12 +13,17 @@ constexpr double kLink = 0.1;      // m, both links
 constexpr double kSuccess = 0.02;  // m
 constexpr double kSpeed = 3.0;     // rad/s at action 1
 
-// Joint angles that put the tip at `target`, elbow >= 0 (law of cosines; the target is brought
-// within reach).
-std::array<double, 2> SolveArm(Vec2 target) {
+// Joint angles that put the tip at `target`, elbow bent to `side` (1 or -1; law of cosines; the
+// target is brought within reach).
+std::array<double, 2> SolveArm(Vec2 target, double side) {
   const double r = std::clamp(Norm(target), 1e-6, 2 * kLink);
-  const double elbow = std::acos(std::clamp(r * r / (2 * kLink * kLink) - 1, -1.0, 1.0));
+  const double elbow = side * std::acos(std::clamp(r * r / (2 * kLink * kLink) - 1, -1.0, 1.0));
   return {std::atan2(target.y, target.x) - elbow / 2, elbow};
+}
+
+// From the joint angles `q` to `target`; the shoulder turns freely.
+std::array<double, 2> Way(const double* q, const std::array<double, 2>& target) {
+  return {std::remainder(target[0] - q[0], 2 * kPi), target[1] - q[1]};
 }
 
 class Reach : public Env {
@@ -48,6 +53,7 @@ class Reach : public Env {
       sim.data->qpos[1] = rng.Uniform(-1.2, 2.4);
       mj_forward(sim.model, sim.data);
     } while (TrueDistance(sim) < 0.08);
+    if (random_goal_) memory_.side = NearerSide(sim.data->qpos);
     memory_.habit.Draw(rng, 0.65, 1.0);
     do {
       memory_.miss = memory_.goal + Polar(rng.Uniform(0.055, 0.08), rng.Uniform(-kPi, kPi));
@@ -63,11 +69,11 @@ class Reach : public Env {
 
   void Expert(Sim sim, ExpertSkill skill, Rng& rng, std::span<float> action) override {
     if (skill == ExpertSkill::kRandom) return memory_.habit.Wander(rng, action);
-    const auto target = SolveArm(skill == ExpertSkill::kGood ? memory_.goal : memory_.miss);
+    const Vec2 end = skill == ExpertSkill::kGood ? memory_.goal : memory_.miss;
+    const auto way = Way(sim.data->qpos, SolveArm(end, memory_.side));
     for (int j = 0; j < 2; ++j) {
-      double error = target[j] - sim.data->qpos[j];
-      if (j == 0) error = std::remainder(error, 2 * kPi);  // the shoulder turns freely
-      const double wish = std::clamp(6 * error / kSpeed, -memory_.habit.speed, memory_.habit.speed);
+      const double wish =
+          std::clamp(6 * way[j] / kSpeed, -memory_.habit.speed, memory_.habit.speed);
       action[j] = static_cast<float>(wish + 0.04 * rng.Normal());
     }
   }
@@ -75,7 +81,7 @@ class Reach : public Env {
   double TrueDistance(Sim sim) const override { return Norm(Tip(sim) - memory_.goal); }
 
   void PoseGoal(Sim sim) override {
-    const auto target = SolveArm(memory_.goal);
+    const auto target = SolveArm(memory_.goal, memory_.side);
     std::copy(target.begin(), target.end(), sim.data->qpos);
     mj_kinematics(sim.model, sim.data);
   }
@@ -83,6 +89,14 @@ class Reach : public Env {
   std::span<double> Memory() override { return AsDoubles(memory_); }
 
  private:
+  // The side whose solution takes less time from the joint angles `q`.
+  double NearerSide(const double* q) const {
+    const auto time = [&](double side) {
+      const auto way = Way(q, SolveArm(memory_.goal, side));
+      return std::max(std::abs(way[0]), std::abs(way[1]));
+    };
+    return time(1) <= time(-1) ? 1 : -1;
+  }
   Vec2 Tip(Sim sim) const {
     const mjtNum* pos = sim.data->site_xpos + 3 * tip_site_;
     return {pos[0], pos[1]};
@@ -104,6 +118,7 @@ class Reach : public Env {
 
   struct State {
     Vec2 goal, miss;
+    double side = 1;  // of the elbow at the goal
     ExpertHabit habit;
   };
   bool random_goal_;
