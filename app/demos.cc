@@ -60,8 +60,8 @@ void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos,
         if (kept == kind.count) break;
         if (episode.success() != kind.wants_success) continue;
         episode.Cut(demos.hold);
-        const std::string file = fmt::format("{}/{:03d}.{}", kind.label, kept, demos.format);
-        WriteClip(folder / file, episode, spec);
+        const std::string file = fmt::format("{}/{:03d}{}", kind.label, kept, FilmExtension(demos));
+        WriteClip(folder / file, episode, spec, demos);
         manifest.clips.push_back({.file = file,
                                   .label = kind.label,
                                   .fps = 1.0 / spec.control_dt,

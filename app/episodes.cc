@@ -85,10 +85,15 @@ ManifestRender FilmedRender(const EnvOptions& env, const EnvOptions& film) {
   return holds ? ManifestRender{env.frame_size, env.supersample} : ManifestRender{};
 }
 
-void WriteClip(const std::filesystem::path& path, const Episode& episode,
-               const VectorEnvSpec& spec) {
+std::string FilmExtension(const DemoOptions& demos) {
+  return "." + demos.format.substr(0, demos.format.find('_'));
+}
+
+void WriteClip(const std::filesystem::path& path, const Episode& episode, const VectorEnvSpec& spec,
+               const DemoOptions& demos) {
   const int height = static_cast<int>(spec.height), width = static_cast<int>(spec.width);
-  VideoWriter writer(path, 1.0 / spec.control_dt, height, width);
+  VideoWriter writer(path, 1.0 / spec.control_dt, height, width,
+                     {.crf = static_cast<int>(demos.crf), .rgb = demos.format == "mp4"});
   for (const auto& frame : episode.frames) writer.Write({frame.data(), height, width});
   writer.Close();
 }

@@ -34,8 +34,11 @@ EnvOptions FilmOptions(const EnvOptions& env, const DemoOptions& demos, int64_t 
 // How `film` relates to the pictures that `env` draws; size 0 when it does not hold them.
 ManifestRender FilmedRender(const EnvOptions& env, const EnvOptions& film);
 
-// H.264, the final name appears when the film is complete.
+// ".mp4", ".mkv", ...: of demos.format.
+std::string FilmExtension(const DemoOptions& demos);
+
+// In demos.format, which `path` has the extension of; the final name appears when the film is complete.
 void WriteClip(const std::filesystem::path& path, const Episode& episode,
-               const VectorEnvSpec& spec);
+               const VectorEnvSpec& spec, const DemoOptions& demos);
 
 }  // namespace v2r

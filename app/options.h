@@ -22,6 +22,7 @@ struct DemoOptions {
   int64_t hold = 6;
   int64_t frame_size = 0;
   std::string format = "mp4";
+  int64_t crf = 14;
   int64_t seed = 1;
 
   template <typename V>
@@ -39,8 +40,12 @@ struct DemoOptions {
       "height and width of the film in pixels, even; 0 = an odd multiple of the reward's picture, "
       "400 or more",
       InRange(0, 1024));
-    v("format", format, "film files: mp4 (H.264), webm (VP9), avi (MJPEG) or mkv (FFV1, lossless)",
-      OneOf({"mp4", "webm", "avi", "mkv"}));
+    v("format", format,
+      "film files: mp4 (H.264 in RGB: exact colours; for players, not for browsers), mp4_yuv420p "
+      "(H.264 that browsers play too), webm (VP9), avi (MJPEG) or mkv (FFV1, lossless)",
+      OneOf({"mp4", "mp4_yuv420p", "webm", "avi", "mkv"}));
+    v("crf", crf, "constant rate factor of mp4 and webm, 0 = best quality and largest files",
+      InRange(0, 51));
     v("seed", seed, "seed of the filmed episodes", AtLeast(0));
   }
 };

@@ -5,9 +5,17 @@
 #include <exception>
 #include <mutex>
 
+#include "core/clock.h"
 #include "core/error.h"
 
 namespace v2r {
+namespace {
+
+// How long a thread looks for the next job before it sleeps. Waking a sleeping thread takes as long
+// as drawing a few small pictures, and between two steps of an environment hardly longer passes.
+constexpr double kLookSeconds = 300e-6;
+
+}  // namespace
 
 // Outlives the pool while a thread hangs in a driver.
 struct WorkerPool::Shared {
@@ -15,10 +23,10 @@ struct WorkerPool::Shared {
   double patience = 0;
   std::mutex mutex;
   std::condition_variable work, done;
-  uint64_t job = 0;   // number of the present job; changes wake the threads
-  int64_t items = 0;  // of the present job
-  int busy = 0;       // threads that have not finished the present job
-  bool stop = false;
+  std::atomic<uint64_t> job{0};  // number of the present job; what belongs to it is written before
+  int64_t items = 0;             // of the present job
+  int busy = 0;                  // threads that have not finished the present job
+  std::atomic<bool> stop{false};
   std::exception_ptr error;
   std::atomic<int64_t> next{0}, finished{0};
   std::atomic<bool> failed{false}, abandoned{false};
@@ -31,6 +39,18 @@ struct WorkerPool::Shared {
   void Finish() {
     const std::lock_guard lock(mutex);
     if (--busy == 0) done.notify_all();
+  }
+  // Waits for a job other than `seen`; false when there is none to come.
+  bool Next(uint64_t seen) {
+    const auto come = [&] { return stop || job != seen; };
+    for (const Stopwatch watch; !come() && watch.Seconds() < kLookSeconds;) {
+      std::this_thread::yield();
+    }
+    if (!come()) {
+      std::unique_lock lock(mutex);
+      work.wait(lock, come);
+    }
+    return !stop;
   }
 };
 
@@ -114,13 +134,8 @@ void WorkerPool::Loop(std::shared_ptr<Shared> shared, int index, Factory make) {
   }
   uint64_t seen = 0;  // no job is given before every thread has started
   s.Finish();
-  while (worker != nullptr) {
-    {
-      std::unique_lock lock(s.mutex);
-      s.work.wait(lock, [&] { return s.stop || s.job != seen; });
-      if (s.stop) return;
-      seen = s.job;
-    }
+  while (worker != nullptr && s.Next(seen)) {
+    seen = s.job;
     try {
       for (int64_t item = s.next++; item < s.items && !s.failed && !s.abandoned; item = s.next++) {
         worker->Do(item, s.abandoned);

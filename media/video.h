@@ -1,4 +1,4 @@
-// Reading and writing video files (OpenCV, FFmpeg behind it).
+// Reading video files (OpenCV) and writing them (FFmpeg's libraries).
 #pragma once
 
 #include <cstdint>
@@ -29,20 +29,26 @@ class VideoReader {
   std::unique_ptr<Impl> impl_;
 };
 
+struct VideoQuality {
+  int crf = 20;      // H.264 and VP9: constant rate factor, 0 best, 51 worst
+  bool rgb = false;  // .mp4: H.264 in RGB instead of YUV 4:2:0
+};
+
 // Writes beside and renames on Close(): a half-written film never has the final name. Codec ladder
 // by extension: .mp4 avc1, mp4v; .webm vp09, vp80; .avi MJPG; .mkv FFV1 (lossless: what is read is
 // what was written, at any size; browsers do not play it). The codec taken is logged when it is not
 // the first. Not thread-safe.
 //
-// OpenCV 4.6 writes H.264 at crf 23, which cannot be changed: a film of 256 pixels shrunk to 64 by
-// area is about 1 grey level off (RMSE), mostly at edges, where the colours' half resolution shows.
-// Its conversions to and from YUV round down; writer and reader make up for that (within a level of
-// a flat colour on average).
+// The same pictures give the same bytes. YUV 4:2:0 costs a level or two of every colour and more at
+// edges, where its colours' half resolution shows, whatever the crf; RGB avoids both, and is played
+// by players (VLC, mpv) and read by FFmpeg and OpenCV, but not by browsers. OpenCV's conversion from
+// YUV rounds down; the reader makes up for that (within a level of a flat colour on average).
 class VideoWriter {
  public:
   // UserError: odd height or width (no codec of the ladder takes them), unknown extension, missing
   // folder, no codec of the ladder opens.
-  VideoWriter(const std::filesystem::path& path, double fps, int height, int width);
+  VideoWriter(const std::filesystem::path& path, double fps, int height, int width,
+              const VideoQuality& quality = {});
   ~VideoWriter();  // without Close(): the unfinished file is removed
   void Write(ImageView frame);
   // Finishes, reads the film's own count back, fsyncs, renames. UserError when the disk refuses;

@@ -3,10 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
-#include <mutex>
-#include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 #include <optional>
 #include <system_error>
@@ -16,6 +13,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "media/container.h"
+#include "media/film_encoder.h"
 #include "media/opencv_setup.h"
 #include "media/video.h"
 
@@ -24,8 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> CodecLadder(const fs::path& path) {
+std::vector<std::string> CodecLadder(const fs::path& path, bool rgb) {
   const std::string extension = path.extension().string();
+  if (extension == ".mp4" && rgb) return {"avc1_rgb"};
   if (extension == ".mp4") return {"avc1", "mp4v"};
   if (extension == ".webm") return {"vp09", "vp80"};
   if (extension == ".avi") return {"MJPG"};
@@ -50,60 +49,19 @@ bool DiskFullSimulated(const fs::path& path) {
   return part != nullptr && *part != '\0' && path.string().find(part) != std::string::npos;
 }
 
-// OpenCV prints a line past its own log for every .webm: WebM knows no codec tags. While this
-// lives, C's stderr goes nowhere (our log holds its own handle).
-class QuietStderr {
- public:
-  QuietStderr() : lock_(Mutex()), before_(stderr), nowhere_(std::fopen("/dev/null", "w")) {
-    if (nowhere_ != nullptr) stderr = nowhere_;
-  }
-  ~QuietStderr() {
-    stderr = before_;
-    if (nowhere_ != nullptr) std::fclose(nowhere_);
-  }
-  QuietStderr(const QuietStderr&) = delete;
-  QuietStderr& operator=(const QuietStderr&) = delete;
-
- private:
-  static std::mutex& Mutex() {
-    static std::mutex mutex;
-    return mutex;
-  }
-  const std::lock_guard<std::mutex> lock_;
-  FILE* before_;
-  FILE* nowhere_;
-};
-
-bool OpenQuietly(cv::VideoWriter& writer, const fs::path& path, const std::string& codec,
-                 double fps, cv::Size size) {
-  std::optional<QuietStderr> quiet;
-  if (path.extension() == ".webm") quiet.emplace();
-  try {
-    return writer.open(path.string(), cv::CAP_FFMPEG,
-                       cv::VideoWriter::fourcc(codec[0], codec[1], codec[2], codec[3]), fps, size,
-                       true);
-  } catch (const cv::Exception&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 struct VideoWriter::Impl {
   fs::path path, beside;
-  cv::VideoWriter writer;
-  cv::Mat bgr;
+  std::optional<FilmEncoder> film;
   std::string codec;
-  // libswscale's fast conversion from BGR to YUV 4:2:0, which OpenCV 4.6 takes, rounds down:
-  // blue 1.6 and red 1.4 levels too dark on average against its accurate one.
-  bool rounds_down = false;
   int height = 0, width = 0;
   int64_t written = 0;
   bool closed = false;
 
   void Discard() {
     closed = true;
-    writer.release();
+    film.reset();
     unlink(beside.c_str());
   }
   [[noreturn]] void Fail(const std::string& reason) {
@@ -112,14 +70,15 @@ struct VideoWriter::Impl {
   }
 };
 
-VideoWriter::VideoWriter(const fs::path& path, double fps, int height, int width)
+VideoWriter::VideoWriter(const fs::path& path, double fps, int height, int width,
+                         const VideoQuality& quality)
     : impl_(std::make_unique<Impl>()) {
   SetUpOpenCv();
   Impl& v = *impl_;
   v.path = path;
   v.height = height;
   v.width = width;
-  const auto ladder = CodecLadder(path);
+  const auto ladder = CodecLadder(path, quality.rgb);
   if (height <= 0 || width <= 0 || height % 2 != 0 || width % 2 != 0) {
     ThrowUser("{}: a video needs an even height and width, not {}x{}", path.string(), height,
               width);
@@ -136,17 +95,18 @@ VideoWriter::VideoWriter(const fs::path& path, double fps, int height, int width
   v.beside = folder / fmt::format(".{}.tmp.{}.{}{}", path.stem().string(), getpid(),
                                   counter.fetch_add(1), path.extension().string());
   for (const auto& name : ladder) {
-    if (OpenQuietly(v.writer, v.beside, name, fps, cv::Size(width, height))) {
-      v.codec = name;
-      break;
-    }
+    if (!HasFilmCodec(name)) continue;
+    v.codec = name;
+    break;
   }
   if (v.codec.empty()) {
-    v.Fail(
-        fmt::format("none of the codecs {} can be opened: is FFmpeg with these encoders installed?",
-                    Join(ladder, ", ")));
+    v.Fail(fmt::format("this FFmpeg has none of the codecs {}", Join(ladder, ", ")));
   }
-  v.rounds_down = v.codec != "FFV1" && v.codec != "MJPG";
+  try {
+    v.film.emplace(v.beside, v.codec, fps, height, width, quality.crf);
+  } catch (const FilmError& e) {
+    v.Fail(e.what());
+  }
   if (v.codec != ladder[0]) {
     LogWarn("{}: codec {} is not available, writing {}", path.string(), ladder[0], v.codec);
   }
@@ -162,13 +122,10 @@ void VideoWriter::Write(ImageView frame) {
   V2R_CHECK(frame.height == v.height && frame.width == v.width,
             "{}: frame is {}x{}, the video {}x{}", v.path.string(), frame.height, frame.width,
             v.height, v.width);
-  const cv::Mat rgb(frame.height, frame.width, CV_8UC3, const_cast<uint8_t*>(frame.data));
   try {
-    cv::cvtColor(rgb, v.bgr, cv::COLOR_RGB2BGR);
-    if (v.rounds_down) v.bgr += cv::Scalar(2, 0, 1);
-    v.writer.write(v.bgr);
-  } catch (const cv::Exception& e) {
-    v.Fail(fmt::format("frame {}: {}", v.written, e.err));
+    v.film->Write(frame);
+  } catch (const FilmError& e) {
+    v.Fail(fmt::format("frame {}: {}", v.written, e.what()));
   }
   ++v.written;
 }
@@ -177,7 +134,12 @@ void VideoWriter::Close() {
   Impl& v = *impl_;
   V2R_CHECK(!v.closed, "{}: closed twice", v.path.string());
   V2R_CHECK(v.written > 0, "{}: no frame was written", v.path.string());
-  v.writer.release();
+  try {
+    v.film->Finish();
+  } catch (const FilmError& e) {
+    v.Fail(e.what());
+  }
+  v.film.reset();
   if (DiskFullSimulated(v.path)) v.Fail(Reason(ENOSPC));
   if (const int code = Sync(v.beside, O_RDWR); code != 0) v.Fail(Reason(code));
   // FFmpeg swallows write errors (a full disk): only the finished file tells.

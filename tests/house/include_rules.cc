@@ -43,6 +43,7 @@ const std::vector<Library>& Libraries() {
   static const std::vector<Library> table = {
       {"torch", "(torch|ATen|c10)/(?!.*cuda).*", torch, torch},
       {"opencv", "opencv2/.*", {}, {"media"}},
+      {"ffmpeg", "lib(av|sw)[a-z]*/.*", {}, {"media"}},
       {"yaml-cpp", "yaml-cpp/.*", {}, {"core"}},
       {"fmt", "(spdlog/fmt|fmt)/.*", {"core"}, everywhere},
       {"spdlog", "spdlog/(?!fmt/).*", {"core"}, {"core", "app"}},

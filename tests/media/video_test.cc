@@ -74,6 +74,50 @@ INSTANTIATE_TEST_SUITE_P(All, VideoFormat,
                                            Format{".avi", "MJPG", 6}, Format{".mkv", "FFV1", 1e-9}),
                          [](const auto& info) { return info.param.codec; });
 
+// Colours at half resolution and limited range are what YUV costs: RGB has neither.
+TEST(VideoFormat, H264InRgbIsSeveralTimesCloser) {
+  const TempFolder folder;
+  const auto error = [&](bool rgb) {
+    VideoWriter writer(folder / "a.mp4", 25, 128, 160, {.crf = 10, .rgb = rgb});
+    for (int t = 0; t < 5; ++t) writer.Write(FilmFrame(128, 160, t).view());
+    writer.Close();
+    VideoReader reader(folder / "a.mp4");
+    double sum = 0;
+    Image frame;
+    for (int t = 0; reader.Next(frame); ++t) sum += Rmse(frame, FilmFrame(128, 160, t)) / 5;
+    return sum;
+  };
+  EXPECT_LT(error(true), 0.5 * error(false));
+}
+
+TEST(VideoWriter, TheSamePicturesGiveTheSameBytes) {
+  const TempFolder folder;
+  for (const char* extension : {".mp4", ".webm", ".avi", ".mkv"}) {
+    for (const bool rgb : {false, true}) {
+      std::string first;
+      for (int k = 0; k < 6; ++k) {
+        const auto path = folder / ("a" + std::string(extension));
+        VideoWriter writer(path, 25, 96, 96, {.crf = 14, .rgb = rgb});
+        for (int t = 0; t < 12; ++t) writer.Write(FilmFrame(96, 96, t).view());
+        writer.Close();
+        if (k == 0) first = ReadFile(path);
+        ASSERT_EQ(ReadFile(path), first) << extension << " written again, number " << k;
+      }
+    }
+  }
+}
+
+TEST(VideoWriter, ALowerCrfIsALargerFilm) {
+  const TempFolder folder;
+  const auto size = [&](const char* name, int crf) {
+    VideoWriter writer(folder / name, 25, 96, 96, {.crf = crf});
+    for (int t = 0; t < 12; ++t) writer.Write(FilmFrame(96, 96, t).view());
+    writer.Close();
+    return std::filesystem::file_size(folder / name);
+  };
+  for (const char* name : {"a.mp4", "a.webm"}) EXPECT_GT(size(name, 10), size(name, 40)) << name;
+}
+
 TEST(VideoFormat, FlatColoursKeepTheirBrightness) {
   const TempFolder folder;
   // 8 x 8 patches of 32 pixels: no edge of a codec's block lies within one.
