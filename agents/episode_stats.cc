@@ -12,7 +12,7 @@ constexpr int64_t kColumns = 4;
 EpisodeStats::EpisodeStats(int64_t num_envs, int64_t window)
     : window_(window), running_(static_cast<size_t>(num_envs)) {}
 
-void EpisodeStats::AddStep(std::span<const float> rewards, std::span<const float> env_rewards,
+void EpisodeStats::AddStep(std::span<const float> rewards, std::span<const double> env_rewards,
                            std::span<const uint8_t> terminated, std::span<const uint8_t> truncated,
                            std::span<const uint8_t> success) {
   for (const size_t size :

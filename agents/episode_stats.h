@@ -18,7 +18,7 @@ class EpisodeStats {
 
   // One step of all environments, all spans [N]: the reward learned from, the task's own, whether
   // the episode ended (terminated or truncated) and whether the state after the step is a success.
-  void AddStep(std::span<const float> rewards, std::span<const float> env_rewards,
+  void AddStep(std::span<const float> rewards, std::span<const double> env_rewards,
                std::span<const uint8_t> terminated, std::span<const uint8_t> truncated,
                std::span<const uint8_t> success);
   // rollout/ep_rew_mean, ep_true_rew_mean, ep_len_mean, success_rate (success at the end of the

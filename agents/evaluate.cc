@@ -82,12 +82,11 @@ EvalResult Evaluate(VectorEnv& env, Agent* agent, int64_t episodes, uint64_t see
       UniformActions(spec, rng, actions);
     }
     const BatchView batch = env.Step(actions);
-    const auto rewards = spec.deferred_rewards ? batch.env_reward : batch.reward;
     for (size_t i = 0; i < n; ++i) {
       Tally& tally = tallies[i];
       if (tally.done()) continue;
       tally.env_reward += batch.env_reward[i];
-      tally.reward += rewards[i];
+      tally.reward += spec.deferred_rewards ? batch.env_reward[i] : batch.reward[i];
       tally.length += 1;
       if (!batch.terminated[i] && !batch.truncated[i]) continue;
       tally.returns.push_back(tally.env_reward);

@@ -91,9 +91,9 @@ struct Runner::Impl {
   Rng rng;
   EpisodeStats stats;
   Rollout rollout;
-  std::vector<float> env_rewards;  // [T,N]
-  std::vector<uint8_t> success;    // [T,N]
-  std::vector<float> obs;          // [N,O] what the policy acts on next
+  std::vector<double> env_rewards;  // [T,N]
+  std::vector<uint8_t> success;     // [T,N]
+  std::vector<float> obs;           // [N,O] what the policy acts on next
   int64_t step = 0;
   bool started = false;     // env has been reset, or loaded
   bool in_rollout = false;  // env and agent are between two rollout ends

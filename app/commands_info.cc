@@ -258,6 +258,10 @@ int HelpCommand(const std::string& name) {
   const std::string doc = DocOf(name);
   if (doc.empty()) ThrowUser("help: nothing is called '{}'{}", name, DidYouMean(name, known));
   std::cout << doc << "\n";
+  if (doc.rfind("environment: ", 0) == 0 && !EnvTaskFields(name).empty()) {
+    std::cout << "\n";
+    PrintFields(EnvTaskFields(name), "");
+  }
   return 0;
 }
 

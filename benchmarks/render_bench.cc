@@ -136,7 +136,7 @@ int Main(int argc, char** argv) {
   InitLog();
   const int threads = Flag(argc, argv, "threads", 2), turns = Flag(argc, argv, "turns", 5);
   const double seconds = Flag(argc, argv, "ms", 400) / 1000.0;
-  const ModelPtr model = LoadModel("reach.xml");
+  const ModelPtr model = LoadModel(OwnModel("reach.xml"));
   auto states = RandomStates(model.get(), kEnvs);
 
   std::printf(

@@ -10,7 +10,8 @@
 //     }
 //   };
 //
-// Field types: bool, int64_t, double, std::string, std::vector of int64_t, double or std::string, and nested option structs.
+// Field types: bool, int64_t, double, std::string, std::vector of int64_t, double or std::string, nested option structs, and
+// ConfigNode: a map that somebody else binds later.
 // Bind(node, options, path) rejects unknown keys (with the nearest name), wrong types and values outside their constraint, each
 // with file:line:col and key path. Dump(options) gives the full tree, Describe(options) the rows of a help table.
 #pragma once
@@ -86,7 +87,10 @@ struct Binder {
     const ConfigNode* child = node.is_map() ? node.Find(key) : nullptr;
     if (child == nullptr) return;
     const std::string path = prefix.empty() ? key : prefix + "." + key;
-    if constexpr (HasFields<T>) {
+    if constexpr (std::is_same_v<T, ConfigNode>) {
+      if (!child->is_null()) RequireMap(*child, path);
+      field = *child;
+    } else if constexpr (HasFields<T>) {
       if (child->is_null()) return;
       RequireMap(*child, path);
       Binder inner{*child, path, {}};
@@ -101,7 +105,9 @@ struct Dumper {
   ConfigNode node = ConfigNode::Map({});
   template <typename T>
   void operator()(const char* key, T& field, const char*, const Constraint& = {}) {
-    if constexpr (HasFields<T>) {
+    if constexpr (std::is_same_v<T, ConfigNode>) {
+      node.Set(key, field);
+    } else if constexpr (HasFields<T>) {
       Dumper inner;
       field.Fields(inner);
       node.Set(key, std::move(inner.node));
@@ -116,7 +122,9 @@ struct Describer {
   template <typename T>
   void operator()(const char* key, T& field, const char* doc, const Constraint& c = {}) {
     const std::string path = prefix.empty() ? key : prefix + "." + key;
-    if constexpr (HasFields<T>) {
+    if constexpr (std::is_same_v<T, ConfigNode>) {
+      rows.push_back({path, "map", "{}", doc, ""});
+    } else if constexpr (HasFields<T>) {
       Describer inner{path, rows};
       field.Fields(inner);
     } else {

@@ -23,6 +23,7 @@ class CounterEnv : public VectorEnv {
     const size_t n = num_envs, frames = n * size * size * 3;
     obs_.resize(n * 2);
     next_obs_.resize(n * 2);
+    env_reward_.resize(n);
     reward_.resize(n);
     frame_.resize(frames);
     next_frame_.resize(frames);
@@ -35,6 +36,7 @@ class CounterEnv : public VectorEnv {
   BatchView Reset(uint64_t) override {
     for (auto* v : {&episode_, &step_}) std::fill(v->begin(), v->end(), 0);
     std::fill(truncated_.begin(), truncated_.end(), 0);
+    std::fill(env_reward_.begin(), env_reward_.end(), 0.0);
     std::fill(reward_.begin(), reward_.end(), 0.f);
     Show(next_obs_, next_frame_);
     episode_id_ = episode_;
@@ -54,6 +56,7 @@ class CounterEnv : public VectorEnv {
     episode_id_ = episode_;
     episode_step_ = step_;
     for (int64_t i = 0; i < spec_.num_envs; ++i) {
+      env_reward_[i] = static_cast<double>(step_[i]);
       reward_[i] = static_cast<float>(step_[i]);
       truncated_[i] = step_[i] >= spec_.max_episode_steps;
       if (!truncated_[i]) continue;
@@ -112,7 +115,8 @@ class CounterEnv : public VectorEnv {
     v.frame = frame_;
     v.next_frame = next_frame_;
     v.goal_id = goal_id_;
-    v.env_reward = v.reward = reward_;
+    v.env_reward = env_reward_;
+    v.reward = reward_;
     v.terminated = zeros_;
     v.truncated = v.success = truncated_;
     v.episode_id = episode_id_;
@@ -122,6 +126,7 @@ class CounterEnv : public VectorEnv {
 
   VectorEnvSpec spec_;
   std::vector<float> obs_, next_obs_, reward_;
+  std::vector<double> env_reward_;
   std::vector<uint8_t> frame_, next_frame_, zeros_, truncated_;
   std::vector<int64_t> goal_id_, episode_, episode_id_, step_, episode_step_;
 };

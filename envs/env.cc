@@ -1,6 +1,7 @@
 #include "envs/env.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 
@@ -10,6 +11,14 @@ void Env::Expert(Sim, ExpertSkill, Rng&, std::span<float>) {
   ThrowUser(
       "this environment has no scripted expert: take one of the v2r/ tasks to film demonstrations");
 }
+
+void Env::Enter(Sim, EnvRow) {
+  ThrowUser("this environment cannot start from a given state: its task has more to it (a goal)");
+}
+
+double Env::TrueDistance(Sim) const { return std::numeric_limits<double>::quiet_NaN(); }
+
+void Env::Restored(Sim sim) { mj_forward(sim.model, sim.data); }
 
 void Env::PoseGoal(Sim) { V2R_CHECK(false, "the task says has_goal_frame but poses no goal"); }
 

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/config.h"
 #include "core/registry.h"
 #include "core/rng.h"
 #include "envs/physics.h"
@@ -16,12 +18,17 @@
 namespace v2r {
 
 struct EnvSpec {
-  std::string model;  // file in envs/assets
+  std::filesystem::path model;  // MJCF file: OwnModel("reach.xml"), WheelModel("...") or the user's
   int64_t obs_dim = 0;
   std::vector<float> act_low, act_high;  // [act_dim], one entry an actuator
   int64_t max_episode_steps = 0;         // the vector env truncates there
   double control_dt = 0;                 // seconds a step, a multiple of the model's timestep
   bool has_goal_frame = false;           // PoseGoal shows the goal of the episode
+  std::vector<InfoField> info;           // what EnvRow::info holds, in this order
+  std::string camera = "top";            // camera of the model that shows the task best; "" = free
+  bool own_model = false;        // the task writes into mjModel: each simulation gets a copy
+  bool stale_kinematics = false;  // Step leaves xpos etc. as mj_step does, a substep behind qpos
+                                  // (Gymnasium); the vector env refreshes them to draw
 };
 
 // One simulation as MuJoCo's batch engine hands it to task code: valid during the call, on the
@@ -35,10 +42,11 @@ struct Sim {
 // Reset or Step is called.
 struct EnvRow {
   std::span<float> obs;  // [obs_dim]
-  float& reward;
+  double& reward;
   uint8_t& terminated;  // the episode ended by itself: no bootstrap
   uint8_t& truncated;   // the episode was cut; the vector env sets it at the step limit
   uint8_t& success;     // of the state after the step
+  std::span<double> info;  // the fields of EnvSpec::info one after the other; 0 at Reset and Step
 };
 
 // Calls for one Env are never concurrent, but may come from another thread each time. Nothing here
@@ -47,12 +55,17 @@ class Env {
  public:
   virtual ~Env() = default;
   virtual const EnvSpec& Spec() const = 0;
-  // Once, before anything else: looks up ids in the model.
-  virtual void Bind(const mjModel* model) = 0;
+  // Once, before anything else: looks up ids in the model. With EnvSpec::own_model it is this
+  // simulation's own and may be written to at any time; else it is shared and must not be.
+  virtual void Bind(mjModel* model) = 0;
 
   // Draws the start of an episode into sim.data, which mj_resetData has just cleared, runs the
   // kinematics and writes `row.obs` and `row.success`.
   virtual void Reset(Sim sim, Rng& rng, EnvRow row) = 0;
+  // Starts an episode from a state that the caller has put into sim.data (and, with own_model, into
+  // the model) after mj_resetData: runs the forward pass that Reset ends with and writes `row`.
+  // UserError where the task has more to its state than that.
+  virtual void Enter(Sim sim, EnvRow row);
   // One control step. action: [act_dim], finite, within the bounds. Leaves the kinematics (xpos,
   // geom_xpos, ...) current, so that a picture shows the state after the step. Writes the whole
   // row.
@@ -62,8 +75,8 @@ class Env {
   // What has to stay the same during an episode (speed, where a near miss ends) was drawn by Reset.
   // UserError when the task has none.
   virtual void Expert(Sim sim, ExpertSkill skill, Rng& rng, std::span<float> action);
-  // Distance of the state to the goal in metres.
-  virtual double TrueDistance(Sim sim) const = 0;
+  // Distance of the state to the goal in metres; NaN where the task knows none.
+  virtual double TrueDistance(Sim sim) const;
   // Puts sim.data kinematically into the goal state of the episode, kinematics current. The caller
   // restores the state.
   virtual void PoseGoal(Sim sim);
@@ -71,13 +84,25 @@ class Env {
   // All the task keeps between calls beyond MuJoCo's integration state, as one flat array that the
   // vector env saves and restores.
   virtual std::span<double> Memory() { return {}; }
+  // After MuJoCo's state and Memory() were restored: brings derived quantities (and an own model) to
+  // what they were. The default runs mj_forward. What a step reads of the quantities that mj_step
+  // leaves behind (an xpos one substep old) belongs into Memory().
+  virtual void Restored(Sim sim);
 };
 
 // Sets the controls to action[i] * (upper end of the actuator's control range), steps for
 // `control_dt` and brings the kinematics up to date. action: [nu] in [-1, 1].
 void StepServos(Sim sim, std::span<const float> action, double control_dt);
 
-// Every registered task: the one explicit list.
-const Registry<Env>& EnvRegistry();
+// Every registered task: the one explicit list. A factory binds the task's own options from
+// `env.task` of the config.
+using EnvFactories = Registry<Env, const ConfigNode&>;
+const EnvFactories& EnvRegistry();
+
+// What a task without options binds.
+struct NoTaskOptions {
+  template <typename V>
+  void Fields(V&) {}
+};
 
 }  // namespace v2r

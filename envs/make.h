@@ -12,6 +12,7 @@ namespace v2r {
 
 struct EnvOptions {
   std::string id = "v2r/reach";
+  ConfigNode task;
   bool distractors = false;
   int64_t num_envs = 32;
   int64_t env_threads = 0;
@@ -20,13 +21,14 @@ struct EnvOptions {
   int64_t frame_size = 64;
   int64_t samples = 0;
   int64_t supersample = 1;
-  std::string camera = "top";
+  std::string camera;
   std::string autoreset = "same_step";
   int64_t max_episode_steps = 0;
 
   template <typename V>
   void Fields(V& v) {
     v("id", id, "task, see `v2r list envs`");
+    v("task", task, "the task's own keys: `v2r help ID` lists them (env.task.KEY=VALUE)");
     v("distractors", distractors, "a moving disc and a floor whose brightness swings, drawn per episode");
     v("num_envs", num_envs, "simulations stepped together", AtLeast(1));
     v("env_threads", env_threads, "threads that step the simulations, 0 = number of cores", AtLeast(0));
@@ -36,7 +38,7 @@ struct EnvOptions {
     v("samples", samples, "multisampling of the pictures, 0 = off", InRange(0, 16));
     v("supersample", supersample, "pictures are drawn this many times larger and shrunk by area: antialiasing that costs less "
       "than multisampling on a software driver", InRange(1, 4));
-    v("camera", camera, "camera of the model that takes the pictures");
+    v("camera", camera, "camera of the model that takes the pictures, empty = the task's own");
     v("autoreset", autoreset, "when a finished episode restarts (Gymnasium's AutoresetMode)",
       OneOf({"same_step", "next_step", "disabled"}));
     v("max_episode_steps", max_episode_steps, "steps until truncation, 0 = the task's own", AtLeast(0));
@@ -45,6 +47,8 @@ struct EnvOptions {
 
 std::vector<std::string> EnvNames();
 std::string EnvDoc(const std::string& id);
+// The task's own keys ("env.task.forward_reward_weight"); UserError: unknown id.
+std::vector<FieldDoc> EnvTaskFields(const std::string& id);
 // UserError: unknown id (with the nearest), unknown camera, no EGL (with what to install).
 std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options);
 

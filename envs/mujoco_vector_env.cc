@@ -24,7 +24,11 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   for (int i = 0; i < n; ++i) envs_.push_back(make());
   const EnvSpec& task = envs_[0]->Spec();
   const ModelPtr model = LoadModel(task.model);
-  for (auto& env : envs_) env->Bind(model.get());
+  stale_kinematics_ = task.stale_kinematics;
+  for (auto& env : envs_) {
+    if (task.own_model) models_.emplace_back(mj_copyModel(nullptr, model.get()));
+    env->Bind(task.own_model ? models_.back().get() : model.get());
+  }
 
   spec_.name = options.id;
   spec_.num_envs = n;
@@ -37,6 +41,8 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   spec_.control_dt = task.control_dt;
   spec_.height = spec_.width = options.render ? options.frame_size : 0;
   spec_.has_goal_frame = options.render && task.has_goal_frame;
+  spec_.info = task.info;
+  for (const InfoField& field : task.info) spec_.info_dim += field.size;
   autoreset_ = options.autoreset == "same_step"   ? Autoreset::kSameStep
                : options.autoreset == "next_step" ? Autoreset::kNextStep
                                                   : Autoreset::kDisabled;
@@ -52,13 +58,18 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   char error[1024] = "";
   batch_.reset(mjb_makeBatch(model.get(), n, &config, error, sizeof(error)));
   V2R_CHECK(batch_ != nullptr, "mjb_makeBatch: {}", error);
+  if (!models_.empty()) {
+    std::vector<const mjModel*> own;
+    for (const ModelPtr& m : models_) own.push_back(m.get());
+    mjb_setModels(batch_.get(), own.data());
+  }
   if (options.render) {
     RendererOptions r;
     r.threads = ThreadsOr(options.render_threads, n);
     r.height = r.width = static_cast<int>(options.frame_size);
     r.samples = static_cast<int>(options.samples);
     r.supersample = static_cast<int>(options.supersample);
-    r.camera = options.camera;
+    r.camera = options.camera.empty() ? task.camera : options.camera;
     r.extra_group = options.distractors ? kDistractorGroup : -1;
     renderer_ = std::make_unique<Renderer>(model.get(), r);
   }
@@ -67,7 +78,9 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   actions_.resize(n * spec_.act_dim);
   obs_.resize(n * spec_.obs_dim);
   next_obs_.resize(n * spec_.obs_dim);
+  reward_.resize(n);
   env_reward_.resize(n);
+  info_.resize(n * spec_.info_dim);
   frame_.resize(frames);
   next_frame_.resize(frames);
   goal_frame_.resize(spec_.has_goal_frame ? frames : 0);
@@ -127,6 +140,7 @@ BatchView MujocoVectorEnv::StepWait() {
   V2R_CHECK(waiting_, "StepWait without StepAsync");
   waiting_ = false;
   Finish();
+  std::copy(env_reward_.begin(), env_reward_.end(), reward_.begin());
   return View();
 }
 
@@ -165,12 +179,13 @@ BatchView MujocoVectorEnv::View() const {
   view.goal_frame = goal_frame_;
   view.goal_id = goal_id_;
   view.env_reward = env_reward_;
-  view.reward = env_reward_;
+  view.reward = reward_;
   view.terminated = terminated_;
   view.truncated = truncated_;
   view.success = success_;
   view.episode_id = episode_id_;
   view.episode_step = episode_step_;
+  view.info = info_;
   return view;
 }
 
@@ -206,7 +221,16 @@ void MujocoVectorEnv::Loop() {
     if (task == Task::kStop) return;
     std::exception_ptr failure;
     try {
-      task == Task::kStep ? StepAll() : ResetAll();
+      switch (task) {
+        case Task::kStep:
+          StepAll();
+          break;
+        case Task::kReset:
+          ResetAll();
+          break;
+        default:
+          EnterOne();
+      }
     } catch (...) {
       failure = std::current_exception();
     }
@@ -224,7 +248,9 @@ void MujocoVectorEnv::ResetAll() {
   std::iota(ids_.begin(), ids_.end(), 0);
   for (auto* v : {&terminated_, &truncated_, &success_, &ended_, &goal_turns_})
     std::fill(v->begin(), v->end(), 0);
-  std::fill(env_reward_.begin(), env_reward_.end(), 0.f);
+  std::fill(env_reward_.begin(), env_reward_.end(), 0.0);
+  std::fill(reward_.begin(), reward_.end(), 0.f);
+  std::fill(info_.begin(), info_.end(), 0.0);
   std::fill(episode_.begin(), episode_.end(), -1);
   BeginEpisodes();
   next_obs_ = obs_;
@@ -254,7 +280,7 @@ void MujocoVectorEnv::StepAll() {
     for (int i = 0; i < n(); ++i) {
       if (ended_[i]) ids_.push_back(i);
     }
-    for (int i : ids_) env_reward_[i] = terminated_[i] = truncated_[i] = success_[i] = 0;
+    for (int i : ids_) ClearRow(i);
     BeginEpisodes();
     for (int i : ids_) {
       std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim,
@@ -273,7 +299,7 @@ void MujocoVectorEnv::StepAll() {
     if (ended_[i] && autoreset_ == Autoreset::kDisabled) env_reward_[i] = 0;
   }
   if (!ids_.empty()) {
-    for (int i : ids_) env_reward_[i] = terminated_[i] = truncated_[i] = success_[i] = 0;
+    for (int i : ids_) ClearRow(i);
     const Stopwatch watch;
     Apply(StepSim, /*save=*/true);
     env_seconds_ += watch.Seconds();
@@ -311,6 +337,32 @@ void MujocoVectorEnv::StepAll() {
   frames_differ_ = renderer_ != nullptr;
 }
 
+void MujocoVectorEnv::ClearRow(int i) {
+  env_reward_[i] = 0;
+  terminated_[i] = truncated_[i] = success_[i] = 0;
+  std::fill_n(info_.begin() + i * spec_.info_dim, spec_.info_dim, 0.0);
+}
+
+// Of the env ids_[0], from start_.
+void MujocoVectorEnv::EnterOne() {
+  const int i = ids_[0];
+  ClearRow(i);
+  reward_[i] = 0;
+  ended_[i] = goal_turns_[i] = 0;
+  ++episode_[i];
+  steps_[i] = 0;
+  Apply(EnterSim, /*save=*/true);
+  std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim,
+              next_obs_.begin() + i * spec_.obs_dim);
+  episode_id_[i] = episode_[i];
+  episode_step_[i] = 0;
+  if (renderer_ != nullptr && frames_differ_) {
+    // The others' pictures of the present state are in frame_.
+    DrawPictures(frame_);
+  }
+  DrawPictures(next_frame_);
+}
+
 void MujocoVectorEnv::BeginEpisodes() {
   const Stopwatch watch;
   for (int i : ids_) {
@@ -330,13 +382,15 @@ void MujocoVectorEnv::BeginEpisodes() {
 void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
   if (renderer_ == nullptr) return;
   const Stopwatch watch;
+  if (stale_kinematics_) Apply(KinematicsSim, /*save=*/false);
   const size_t frame_bytes = frames.size() / n();
   size_t count = 0;
   for (int i : ids_) {
     const double seconds = steps_[i] * spec_.control_dt;
     const float floor =
         distractors_.empty() ? 1.f : static_cast<float>(distractors_[i].Floor(seconds));
-    pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, floor};
+    const mjModel* own = models_.empty() ? nullptr : models_[i].get();
+    pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, floor, own};
   }
   renderer_->Draw({pictures_.data(), count});
   render_seconds_ += watch.Seconds();
@@ -352,90 +406,6 @@ void MujocoVectorEnv::CountWarnings() {
     warnings_ += std::max(0, count - seen_warnings_[i]);
     seen_warnings_[i] = count;
   }
-}
-
-// --- inside the batch engine ---
-
-void MujocoVectorEnv::Apply(mjfBatchFunc function, bool save) {
-  handover_.fetch_add(1);
-  const int failed =
-      mjb_apply(batch_.get(), ids_.data(), static_cast<int>(ids_.size()), function, this, save);
-  handover_.fetch_add(1);
-  CountWarnings();
-  for (int i : ids_) {
-    if (!errors_[i]) continue;
-    const std::exception_ptr error = errors_[i];
-    std::fill(errors_.begin(), errors_.end(), nullptr);
-    std::rethrow_exception(error);
-  }
-  if (failed == 0) return;
-  for (int i : ids_) {
-    if (mjb_status(batch_.get())[i] != 0) {
-      throw Error(fmt::format("{}: MuJoCo failed in env {}: {}", spec_.name, i,
-                              mjb_error(batch_.get(), i)));
-    }
-  }
-}
-
-// No exception may leave through MuJoCo's C frames.
-template <typename Body>
-void MujocoVectorEnv::Guarded(void* arg, int i, Body body) {
-  auto& self = *static_cast<MujocoVectorEnv*>(arg);
-  self.handover_.fetch_add(1);
-  try {
-    body(self);
-  } catch (...) {
-    self.errors_[i] = std::current_exception();
-  }
-  self.handover_.fetch_add(1);
-}
-
-EnvRow MujocoVectorEnv::Row(std::vector<float>& obs, int i) {
-  return {{obs.data() + i * spec_.obs_dim, static_cast<size_t>(spec_.obs_dim)},
-          env_reward_[i],
-          terminated_[i],
-          truncated_[i],
-          success_[i]};
-}
-
-void MujocoVectorEnv::CaptureSim(const mjModel*, mjData* d, int i, void* arg) {
-  Guarded(arg, i, [&](MujocoVectorEnv& self) { self.data_[i] = d; });
-}
-
-void MujocoVectorEnv::StepSim(const mjModel* m, mjData* d, int i, void* arg) {
-  Guarded(arg, i, [&](MujocoVectorEnv& self) {
-    if (!self.distractors_.empty()) {
-      const double seconds = (self.steps_[i] + 1) * self.spec_.control_dt;
-      self.distractors_[i].Place(seconds, d->mocap_pos + 3 * self.distractor_mocap_);
-    }
-    const size_t a = self.spec_.act_dim;
-    self.envs_[i]->Step({m, d}, {self.actions_.data() + i * a, a}, self.Row(self.next_obs_, i));
-  });
-}
-
-void MujocoVectorEnv::ResetSim(const mjModel* m, mjData* d, int i, void* arg) {
-  Guarded(arg, i, [&](MujocoVectorEnv& self) {
-    Rng rng = Rng(self.seed_).Fork("env", i).Fork("episode", self.episode_[i]);
-    mj_resetData(m, d);
-    if (!self.distractors_.empty()) {
-      Rng own = rng.Fork("distractor");
-      self.distractors_[i].Draw(own);
-      self.distractors_[i].Place(0, d->mocap_pos + 3 * self.distractor_mocap_);
-    }
-    // The flags of the row that is out belong to the episode before.
-    float reward = 0;
-    uint8_t flags[3] = {};
-    EnvRow row = self.Row(self.obs_, i);
-    self.envs_[i]->Reset({m, d}, rng, {row.obs, reward, flags[0], flags[1], flags[2]});
-  });
-}
-
-void MujocoVectorEnv::PoseGoalSim(const mjModel* m, mjData* d, int i, void* arg) {
-  Guarded(arg, i, [&](MujocoVectorEnv& self) { self.envs_[i]->PoseGoal({m, d}); });
-}
-
-void MujocoVectorEnv::RefreshSim(const mjModel* m, mjData* d, int i, void* arg) {
-  Guarded(arg, i, [&](MujocoVectorEnv&) { mj_forward(m, d); });
 }
 
 }  // namespace v2r

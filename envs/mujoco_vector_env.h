@@ -48,11 +48,12 @@ class MujocoVectorEnv : public VectorEnv {
   void TrueDistance(std::span<float> distance) const override;
   void SaveState(StateDict& state) const override;
   void LoadState(const StateDict& state) override;
+  BatchView SetState(int64_t i, const StartState& start) override;
   // "time/env", "time/render" (seconds) and "env/warnings" (bad states that MuJoCo met and reset).
   Metrics Timings() const override;
 
  private:
-  enum class Task { kNone, kStep, kReset, kStop };
+  enum class Task { kNone, kStep, kReset, kEnter, kStop };
   enum class Autoreset { kSameStep, kNextStep, kDisabled };
 
   // On the driving thread.
@@ -61,6 +62,8 @@ class MujocoVectorEnv : public VectorEnv {
   void Finish();
   void StepAll();
   void ResetAll();
+  void EnterOne();
+  void ClearRow(int i);  // of the step that comes
   void BeginEpisodes();  // of envs ids_: states, goal pictures; obs_ rows
   void Apply(mjfBatchFunc function,
              bool save);  // to envs ids_; throws what task code or MuJoCo threw
@@ -74,16 +77,25 @@ class MujocoVectorEnv : public VectorEnv {
   static void StepSim(const mjModel* m, mjData* d, int i, void* arg);
   static void ResetSim(const mjModel* m, mjData* d, int i, void* arg);
   static void PoseGoalSim(const mjModel* m, mjData* d, int i, void* arg);
+  static void EnterSim(const mjModel* m, mjData* d, int i, void* arg);
   static void RefreshSim(const mjModel* m, mjData* d, int i, void* arg);
+  static void KinematicsSim(const mjModel* m, mjData* d, int i, void* arg);
 
   EnvRow Row(std::vector<float>& obs, int i);
-  Sim SimOf(int i) const { return {mjb_model(batch_.get()), data_[i]}; }
+  // A row for Reset and Enter: its flags belong to the episode before, so they go nowhere.
+  EnvRow StartRow(int i, double& reward, uint8_t* flags);
+  Sim SimOf(int i) const { return {ModelOf(i), data_[i]}; }
+  const mjModel* ModelOf(int i) const {
+    return models_.empty() ? mjb_model(batch_.get()) : models_[i].get();
+  }
   BatchView View() const;
   int64_t n() const { return spec_.num_envs; }
 
   VectorEnvSpec spec_;
   Autoreset autoreset_ = Autoreset::kSameStep;
   std::vector<std::unique_ptr<Env>> envs_;
+  std::vector<ModelPtr> models_;  // [N] where tasks write to theirs, else empty
+  bool stale_kinematics_ = false;
   BatchPtr batch_;
   std::vector<mjData*> data_;  // the batch's own, one a simulation
   int distractor_mocap_ = -1;
@@ -92,7 +104,9 @@ class MujocoVectorEnv : public VectorEnv {
   std::vector<Picture> pictures_;
 
   // Batch arrays, allocated once.
-  std::vector<float> actions_, obs_, next_obs_, env_reward_;
+  std::vector<float> actions_, obs_, next_obs_, reward_;
+  std::vector<double> env_reward_;
+  std::vector<double> info_;  // [N, info_dim]
   std::vector<uint8_t> frame_, next_frame_, goal_frame_, coming_goal_frame_;
   std::vector<int64_t> goal_id_, coming_goal_id_, episode_id_, episode_step_;
   std::vector<uint8_t> terminated_, truncated_, success_;
@@ -105,6 +119,7 @@ class MujocoVectorEnv : public VectorEnv {
   std::atomic<int64_t> handover_{0};  // orders task code against the caller, as a sanitizer sees it
   bool frames_differ_ =
       false;  // some episode restarted: frame_ holds the pictures, else next_frame_ serves both
+  const StartState* start_ = nullptr;  // during SetState
   uint64_t seed_ = 0;
   bool started_ = false;
 

@@ -1,5 +1,6 @@
 // Saving and restoring MujocoVectorEnv.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/error.h"
@@ -61,6 +62,44 @@ void MujocoVectorEnv::SaveState(StateDict& state) const {
   state["success"] = Blob::Of(All(success_));
   state["goal_frame"] = Blob::Of(All(coming_goal_frame_));
   state["goal_id"] = Blob::Of(All(coming_goal_id_));
+}
+
+namespace {
+
+void CheckSize(const char* what, size_t given, int64_t wanted) {
+  if (given != 0 && given != static_cast<size_t>(wanted)) {
+    ThrowUser("start state: {} has {} values, the model takes {}", what, given, wanted);
+  }
+}
+
+}  // namespace
+
+BatchView MujocoVectorEnv::SetState(int64_t i, const StartState& start) {
+  V2R_CHECK(started_ && !waiting_, "SetState needs a state at rest: Reset comes first");
+  if (i < 0 || i >= n()) ThrowUser("start state: env {} of {}", i, n());
+  const mjModel* m = mjb_model(batch_.get());
+  CheckSize("qpos", start.qpos.size(), m->nq);
+  CheckSize("qvel", start.qvel.size(), m->nv);
+  CheckSize("act", start.act.size(), m->na);
+  CheckSize("ctrl", start.ctrl.size(), m->nu);
+  CheckSize("qacc_warmstart", start.qacc_warmstart.size(), m->nv);
+  for (const auto* values : {&start.qpos, &start.qvel, &start.act, &start.ctrl}) {
+    for (const double value : *values) {
+      if (!std::isfinite(value)) ThrowUser("start state: a value is {}", value);
+    }
+  }
+  if (!start.model.empty() && models_.empty()) {
+    ThrowUser("start state: {} changes no field of its model, so 'model' has to be empty",
+              spec_.name);
+  }
+  for (const auto& [field, values] : start.model) {
+    WriteModelField(*models_[static_cast<size_t>(i)], field, values);
+  }
+  start_ = &start;
+  ids_.assign(1, static_cast<int>(i));
+  Start(Task::kEnter);
+  Finish();
+  return View();
 }
 
 void MujocoVectorEnv::LoadState(const StateDict& state) {

@@ -1,5 +1,6 @@
 #include "envs/physics.h"
 
+#include <cstdlib>
 #include <mutex>
 #include <set>
 
@@ -40,13 +41,48 @@ void InstallMujocoLog() {
   std::call_once(once, [] { mju_setLogHandler(HandleMessage); });
 }
 
-ModelPtr LoadModel(const std::string& file) {
+std::filesystem::path OwnModel(const std::string& file) {
+  return HomeDirectory() / "envs" / "assets" / file;
+}
+
+std::filesystem::path WheelModel(const std::string& file) {
+  const char* deps = std::getenv("V2R_DEPS_DIR");
+  const std::filesystem::path prefix =
+      deps != nullptr && *deps != '\0' ? std::filesystem::path(deps) / "prefix" : V2R_DEPS_PREFIX;
+  const auto path = prefix / file;
+  if (!std::filesystem::exists(path)) {
+    ThrowUser(
+        "{} is missing: this environment uses the model file of the reference implementation's "
+        "wheel, which scripts/bootstrap unpacks (run it, or set V2R_DEPS_DIR to the folder that it "
+        "filled)",
+        path.string());
+  }
+  return path;
+}
+
+ModelPtr LoadModel(const std::filesystem::path& path) {
   InstallMujocoLog();
-  const auto path = HomeDirectory() / "envs" / "assets" / file;
   char error[1024] = "";
   ModelPtr model(mj_loadXML(path.c_str(), nullptr, error, sizeof(error)));
   if (model == nullptr) ThrowUser("{}: {}", path.string(), error);
   return model;
+}
+
+void WriteModelField(mjModel& model, const std::string& field, const std::vector<double>& values) {
+  const auto write = [&](auto* to, int64_t size) {
+    if (static_cast<int64_t>(values.size()) != size) {
+      ThrowUser("model field {}: {} values, the model has {}", field, values.size(), size);
+    }
+    std::copy(values.begin(), values.end(), to);
+  };
+  if (field == "geom_pos") return write(model.geom_pos, 3 * model.ngeom);
+  if (field == "geom_size") return write(model.geom_size, 3 * model.ngeom);
+  if (field == "site_pos") return write(model.site_pos, 3 * model.nsite);
+  if (field == "site_size") return write(model.site_size, 3 * model.nsite);
+  if (field == "site_rgba") return write(model.site_rgba, 4 * model.nsite);
+  if (field == "dof_damping") return write(model.dof_damping, model.nv);
+  if (field == "wrap_prm") return write(model.wrap_prm, model.nwrap);
+  ThrowUser("model field '{}' is none that a task writes", field);
 }
 
 int RequireId(const mjModel* model, mjtObj type, const char* name) {

@@ -5,8 +5,10 @@
 #include <mujoco/mjbatch.h>
 #include <mujoco/mujoco.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace v2r {
 
@@ -27,9 +29,19 @@ using BatchPtr = std::unique_ptr<mjBatch, BatchDeleter>;
 // once a process; an error outside a batch call is thrown as Error. Idempotent; LoadModel calls it.
 void InstallMujocoLog();
 
-// The model of envs/assets/`file`. UserError with MuJoCo's message when the file is missing or
-// wrong.
-ModelPtr LoadModel(const std::string& file);
+// envs/assets/`file` of this project.
+std::filesystem::path OwnModel(const std::string& file);
+// `file` of a wheel that scripts/bootstrap unpacked ("gymnasium/envs/mujoco/assets/ant.xml"), below
+// $V2R_DEPS_DIR/prefix, by default the folder that the program was built with. UserError, naming
+// the bootstrap step, when it is not there.
+std::filesystem::path WheelModel(const std::string& file);
+
+// UserError with MuJoCo's message when the file is missing or wrong.
+ModelPtr LoadModel(const std::filesystem::path& path);
+
+// Replaces the whole array `field` of the model, one that tasks write to: geom_pos, geom_size,
+// site_pos, site_size, site_rgba, dof_damping, wrap_prm. UserError: another field, wrong size.
+void WriteModelField(mjModel& model, const std::string& field, const std::vector<double>& values);
 
 // Id of a named object of the model (mjOBJ_SITE, "tip"); Error when there is none.
 int RequireId(const mjModel* model, mjtObj type, const char* name);

@@ -16,7 +16,7 @@ constexpr double kTouch = 0.05;     // m, centres at contact: radii 0.02 + 0.03
 class Push : public Env {
  public:
   explicit Push(bool wide) : wide_(wide) {
-    spec_.model = "push.xml";
+    spec_.model = OwnModel("push.xml");
     spec_.obs_dim = 12;
     spec_.act_low = {-1, -1};
     spec_.act_high = {1, 1};
@@ -24,7 +24,7 @@ class Push : public Env {
     spec_.control_dt = 0.04;
   }
   const EnvSpec& Spec() const override { return spec_; }
-  void Bind(const mjModel* model) override {
+  void Bind(mjModel* model) override {
     const mjtNum* pos = model->geom_pos + 3 * RequireId(model, mjOBJ_GEOM, "target");
     target_ = {pos[0], pos[1]};
   }
@@ -50,7 +50,7 @@ class Push : public Env {
     StepServos(sim, action, spec_.control_dt);
     Write(sim, row);
     const double gap = std::max(0.0, Norm(Puck(sim) - Pusher(sim)) - kTouch);
-    row.reward = static_cast<float>(-(TrueDistance(sim) + 0.2 * gap) / kUnit);
+    row.reward = -(TrueDistance(sim) + 0.2 * gap) / kUnit;
   }
 
   // Goes round the puck to its far side and pushes along the line to the target.

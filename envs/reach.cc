@@ -30,7 +30,7 @@ class Reach : public Env {
  public:
   explicit Reach(bool random_goal)
       : random_goal_(random_goal),
-        spec_{.model = random_goal ? "reach_goal.xml" : "reach.xml",
+        spec_{.model = OwnModel(random_goal ? "reach_goal.xml" : "reach.xml"),
               .obs_dim = random_goal ? 12 : 10,
               .act_low = {-1, -1},
               .act_high = {1, 1},
@@ -38,7 +38,7 @@ class Reach : public Env {
               .control_dt = 0.04,
               .has_goal_frame = random_goal} {}
   const EnvSpec& Spec() const override { return spec_; }
-  void Bind(const mjModel* model) override {
+  void Bind(mjModel* model) override {
     tip_site_ = RequireId(model, mjOBJ_SITE, "tip");
     if (!random_goal_) {
       const mjtNum* pos = model->geom_pos + 3 * RequireId(model, mjOBJ_GEOM, "goal");
@@ -64,7 +64,7 @@ class Reach : public Env {
   void Step(Sim sim, std::span<const float> action, EnvRow row) override {
     StepServos(sim, action, spec_.control_dt);
     Write(sim, row);
-    row.reward = static_cast<float>(-TrueDistance(sim) / kLink);
+    row.reward = -TrueDistance(sim) / kLink;
   }
 
   void Expert(Sim sim, ExpertSkill skill, Rng& rng, std::span<float> action) override {

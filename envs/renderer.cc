@@ -52,9 +52,11 @@ class RenderWorker : public Worker {
     mjv_defaultScene(&scene_);
     mjr_defaultContext(&context_);
     mjv_defaultOption(&visible_);
-    mjv_defaultCamera(&camera_);
-    camera_.type = mjCAMERA_FIXED;
-    camera_.fixedcamid = job_->camera;
+    mjv_defaultFreeCamera(model, &camera_);
+    if (job_->camera >= 0) {
+      camera_.type = mjCAMERA_FIXED;
+      camera_.fixedcamid = job_->camera;
+    }
     if (o.extra_group >= 0) visible_.geomgroup[o.extra_group] = 1;
     std::fill(std::begin(visible_.sitegroup), std::end(visible_.sitegroup), mjtByte{0});
     mjv_makeScene(model, &scene_, model->ngeom + 16);
@@ -83,7 +85,8 @@ class RenderWorker : public Worker {
   void Do(int64_t item, const std::atomic<bool>& abandoned) override {
     const RendererOptions& o = job_->options;
     const Picture picture = job_->pictures[item];
-    mjv_updateScene(job_->model.get(), picture.data, &visible_, nullptr, &camera_, mjCAT_ALL,
+    const mjModel* model = picture.model != nullptr ? picture.model : job_->model.get();
+    mjv_updateScene(model, picture.data, &visible_, nullptr, &camera_, mjCAT_ALL,
                     &scene_);
     if (picture.floor != 1) ShadeFloor(picture.floor);
     const mjrRect view{0, 0, o.width * o.supersample, o.height * o.supersample};
@@ -131,7 +134,7 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options)
   job_->model->vis.global.offheight = options.height * options.supersample;
   job_->model->vis.quality.offsamples = options.samples;
   job_->camera = mj_name2id(model, mjOBJ_CAMERA, options.camera.c_str());
-  if (job_->camera < 0) {
+  if (job_->camera < 0 && !options.camera.empty()) {
     const auto names = CameraNames(model);
     ThrowUser("env.camera: the model has no camera '{}'{} (it has: {})", options.camera,
               DidYouMean(options.camera, names), Join(names, ", "));

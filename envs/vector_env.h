@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,6 +13,12 @@
 #include "core/safetensors.h"
 
 namespace v2r {
+
+// A named part of what a step tells besides observation and reward (Gymnasium's `info`).
+struct InfoField {
+  std::string name;  // "reward_forward"
+  int64_t size = 1;
+};
 
 struct VectorEnvSpec {
   std::string name;                      // "v2r/reach"
@@ -24,6 +31,8 @@ struct VectorEnvSpec {
   int64_t height = 0, width = 0;         // of the pictures; 0 when nothing is rendered
   bool has_goal_frame = false;           // the task draws a goal picture per episode
   bool deferred_rewards = false;         // `reward` is NaN until FinishRollout
+  std::vector<InfoField> info;           // what BatchView::info holds, in this order
+  int64_t info_dim = 0;                  // sum of their sizes
 };
 
 // What one step (or reset) gives. Views into arrays the env owns: valid until the next StepAsync or Reset.
@@ -38,13 +47,22 @@ struct BatchView {
   std::span<const uint8_t> next_frame;    // [N,H,W,3]
   std::span<const uint8_t> goal_frame;    // [N,H,W,3] goal of the episode that the step just taken belongs to, or empty
   std::span<const int64_t> goal_id;       // [N] changes when goal_frame does
-  std::span<const float> env_reward;      // [N] the task's true reward: for logs and baselines
+  std::span<const double> env_reward;     // [N] the task's true reward: for logs and baselines
   std::span<const float> reward;          // [N] what the agent learns from (= env_reward without a decorator)
   std::span<const uint8_t> terminated;    // [N] 0/1
   std::span<const uint8_t> truncated;     // [N] 0/1
   std::span<const uint8_t> success;       // [N] 0/1, of the state after the step
   std::span<const int64_t> episode_id;    // [N] episode the step belonged to (counts per env from 0)
   std::span<const int64_t> episode_step;  // [N] 1 after the first step of an episode, 0 after Reset()
+  std::span<const double> info;           // [N, info_dim] of the step just taken (0 after Reset()), or empty
+};
+
+// A state to start from. What is empty stays as mj_resetData leaves it; `model` holds whole arrays of mjModel ("geom_pos") and
+// is for tasks that keep a model of their own for each simulation.
+struct StartState {
+  std::vector<double> qpos, qvel, act, qacc_warmstart, ctrl;
+  double time = 0;
+  std::map<std::string, std::vector<double>> model;
 };
 
 // Who drives a filmed demonstration.
@@ -75,6 +93,10 @@ class VectorEnv {
   // True task quantities of the present states for offline reports, e.g. the distance to the goal in metres: [N].
   virtual void TrueDistance(std::span<float> distance) const = 0;
 
+  // Starts a new episode of env `i` from `start` (Gymnasium's set_state). The other envs stay where they are; returns the view after
+  // it, as Reset does. UserError: wrong sizes, NaN, a task that has more to its state (a goal).
+  virtual BatchView SetState(int64_t i, const StartState& start);
+
   // Everything a bit-exact continuation needs; call only at rollout ends. Decorators chain with their own names.
   virtual void SaveState(StateDict& state) const = 0;
   virtual void LoadState(const StateDict& state) = 0;
@@ -98,6 +120,7 @@ class VectorEnvDecorator : public VectorEnv {
     inner_->ExpertActions(skill, rng, actions);
   }
   void TrueDistance(std::span<float> distance) const override { inner_->TrueDistance(distance); }
+  BatchView SetState(int64_t i, const StartState& start) override { return inner_->SetState(i, start); }
   void SaveState(StateDict& state) const override { inner_->SaveState(state); }
   void LoadState(const StateDict& state) override { inner_->LoadState(state); }
   Metrics Timings() const override { return inner_->Timings(); }

@@ -83,7 +83,7 @@ void RolloutRecorder::Add(const BatchView& view) {
     const bool sampled = !repeated && (step == 0 || (step - 1) % needs_.every == 0);
     last_episode_[n] = view.episode_id[n];
     last_step_[n] = step;
-    if (sampled) held_reward_[n] = view.env_reward[n];
+    if (sampled) held_reward_[n] = static_cast<float>(view.env_reward[n]);
     env_reward_.push_back(held_reward_[n]);
     done_.push_back(done);
     is_transition_.push_back(transition);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Unpacks what C++ needs of a wheel (headers, shared libraries, licences) into a prefix.
+"""Unpacks what C++ needs of a wheel (headers, shared libraries, model files, licences) into a prefix.
 
     unpack_wheel.py FILE.whl PREFIX
 
@@ -18,6 +18,8 @@ def wanted(name):
         return True
     if path.suffix in (".a", ".py", ".pyi", ".pyc") or ".cpython-" in path.name or path.name == "libtorch_python.so":
         return False
+    if path.parts[:4] == ("gymnasium", "envs", "mujoco", "assets") or path.parts[:2] == ("dm_control", "suite"):
+        return path.suffix in (".xml", ".stl", ".obj", ".png", ".skn")
     return bool({"include", "lib", "plugin"} & set(path.parts[:-1])) or path.name.startswith("libmujoco.so")
 
 

@@ -74,9 +74,10 @@ class PointEnv : public VectorEnv {
       x_[i] += 0.2 * std::clamp<double>(actions_[i], -1.0, 1.0);
       ++episode_step_[i];
       const double distance = std::abs(x_[i] - goal_[i]);
-      env_reward_[i] = static_cast<float>(-distance);
+      env_reward_[i] = -distance;
       late_.push_back(static_cast<float>(-distance * distance));
-      reward_[i] = options_.deferred ? std::numeric_limits<float>::quiet_NaN() : env_reward_[i];
+      reward_[i] = options_.deferred ? std::numeric_limits<float>::quiet_NaN()
+                                      : static_cast<float>(env_reward_[i]);
       success_[i] = distance < 0.1;
       terminated_[i] = std::abs(x_[i]) > options_.wall;
       truncated_[i] = !terminated_[i] && episode_step_[i] >= Limit(i);
@@ -169,7 +170,8 @@ class PointEnv : public VectorEnv {
   double scale_ = 1.0;
   std::vector<double> x_, goal_;
   std::vector<int64_t> episode_, episode_step_, done_episode_, done_step_;
-  std::vector<float> actions_, obs_, next_obs_, env_reward_, reward_, late_;
+  std::vector<float> actions_, obs_, next_obs_, reward_, late_;
+  std::vector<double> env_reward_;
   std::vector<uint8_t> terminated_, truncated_, success_;
 };
 

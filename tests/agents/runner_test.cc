@@ -139,7 +139,8 @@ TEST(EpisodeStats, AWindowOfEndedEpisodes) {
   Metrics metrics;
   stats.Report(metrics);
   EXPECT_TRUE(metrics.empty());
-  const std::vector<float> rewards = {1, 10}, env_rewards = {2, 20};
+  const std::vector<float> rewards = {1, 10};
+  const std::vector<double> env_rewards = {2, 20};
   stats.AddStep(rewards, env_rewards, no, no, no);
   stats.AddStep(rewards, env_rewards, first, no, first);  // env 0 after 2 steps: 2, 4, success
   stats.AddStep(rewards, env_rewards, no, second, no);    // env 1 after 3 steps: 30, 60, none

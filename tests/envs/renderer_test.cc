@@ -49,7 +49,7 @@ TEST(Egl, RendererHasAName) {
 }
 
 TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
-  const ModelPtr model = LoadModel("push.xml");
+  const ModelPtr model = LoadModel(OwnModel("push.xml"));
   const DataPtr a(mj_makeData(model.get())), b(mj_makeData(model.get()));
   a->qpos[2] = 0.1;
   mj_forward(model.get(), a.get());

@@ -112,7 +112,7 @@ class Failing : public Env {
  public:
   enum class How { kThrow, kMujocoError };
   Failing(int index, How how) : index_(index), how_(how) {
-    spec_.model = "reach.xml";
+    spec_.model = OwnModel("reach.xml");
     spec_.obs_dim = 1;
     spec_.act_low = {-1, -1};
     spec_.act_high = {1, 1};
@@ -120,7 +120,7 @@ class Failing : public Env {
     spec_.control_dt = 0.04;
   }
   const EnvSpec& Spec() const override { return spec_; }
-  void Bind(const mjModel*) override {}
+  void Bind(mjModel*) override {}
   void Reset(Sim sim, Rng&, EnvRow row) override {
     mj_forward(sim.model, sim.data);
     row.obs[0] = 0;
@@ -198,7 +198,7 @@ TEST(MujocoMessages, ErrorsOutsideABatchAreExceptions) {
 
 TEST(MujocoMessages, MissingModelNamesTheFile) {
   try {
-    LoadModel("nowhere.xml");
+    LoadModel(OwnModel("nowhere.xml"));
     FAIL();
   } catch (const UserError& error) {
     EXPECT_THAT(error.what(), HasSubstr("nowhere.xml"));

@@ -40,6 +40,7 @@ std::vector<SourceFile> ReadTree(const std::set<std::string>& endings) {
       it.disable_recursion_pending();
       continue;
     }
+    if (name == ".git") continue;  // a worktree has a file of that name
     if (!it->is_regular_file() || !endings.count(it->path().extension().string())) continue;
     std::ifstream stream(it->path());
     std::stringstream text;

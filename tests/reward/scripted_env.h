@@ -40,6 +40,7 @@ class ScriptedEnv : public VectorEnv {
         next_frame_(frame_.size()),
         goal_frame_(options.goal_frames ? options.num_envs * kBytes : 0),
         env_reward_(options.num_envs),
+        reward_(options.num_envs),
         terminated_(options.num_envs),
         truncated_(options.num_envs),
         success_(options.num_envs),
@@ -68,6 +69,7 @@ class ScriptedEnv : public VectorEnv {
       ShowPresent(n, next_frame_, next_obs_);
       terminated_[n] = truncated_[n] = 0;
       env_reward_[n] = 0;
+      reward_[n] = 0;
       episode_id_[n] = episode_step_[n] = 0;
       ShowGoal(n);
     }
@@ -81,7 +83,8 @@ class ScriptedEnv : public VectorEnv {
       x_[n] += actions_[n];
       episode_step_[n] = ++step_[n];
       episode_id_[n] = episode_[n];
-      env_reward_[n] = static_cast<float>(10 * x_[n]);
+      env_reward_[n] = 10 * x_[n];
+      reward_[n] = static_cast<float>(env_reward_[n]);
       ShowGoal(n);
       ShowPresent(n, next_frame_, next_obs_);
       ShowPresent(n, frame_, obs_);
@@ -144,7 +147,7 @@ class ScriptedEnv : public VectorEnv {
   }
   BatchView View() const {
     return {obs_,     next_obs_,   frame_,       next_frame_, goal_frame_,
-            goal_id_, env_reward_, env_reward_,  terminated_, truncated_,
+            goal_id_, env_reward_, reward_,      terminated_, truncated_,
             success_, episode_id_, episode_step_};
   }
 
@@ -154,7 +157,8 @@ class ScriptedEnv : public VectorEnv {
   std::vector<float> actions_;
   std::vector<float> obs_, next_obs_;
   std::vector<uint8_t> frame_, next_frame_, goal_frame_;
-  std::vector<float> env_reward_;
+  std::vector<double> env_reward_;
+  std::vector<float> reward_;
   std::vector<uint8_t> terminated_, truncated_, success_;
   std::vector<double> x_;
   std::vector<int64_t> goal_id_, episode_id_, episode_step_, episode_, step_;
