@@ -7,7 +7,7 @@
 #include <cstdio>
 
 #include "core/safetensors.h"
-#include "envs/physics.h"
+#include "tests/envs/dmc_model.h"
 #include "tests/envs/drive.h"
 #include "tests/golden_files.h"
 
@@ -21,7 +21,7 @@ struct Golden {
   explicit Golden(const std::filesystem::path& path) : file(ReadSafetensors(path)) {
     id = "dmc/" + Text("domain") + "_" + Text("task");
     steps = std::stoll(Text("stored_steps"));
-    const ModelPtr loaded = LoadModel(WheelModel("dm_control/suite/" + Text("xml_file")));
+    const ModelPtr loaded = DmcModel(id);
     const mjModel* m = loaded.get();
     nq = m->nq;
     nv = m->nv;
@@ -81,7 +81,7 @@ struct Golden {
 
 // Whether MuJoCo alone, on this machine, repeats the file's bits. Where it does, so must we.
 bool MachineRepeats(const Golden& golden) {
-  const ModelPtr model = LoadModel(WheelModel("dm_control/suite/" + golden.Text("xml_file")));
+  const ModelPtr model = DmcModel(golden.id);
   const StartState start = golden.Start(0);
   for (const auto& [field, values] : start.model) WriteModelField(*model, field, values);
   const DataPtr data(mj_makeData(model.get()));
