@@ -26,7 +26,7 @@ struct EnvSpec {
   bool has_goal_frame = false;           // PoseGoal shows the goal of the episode
   std::vector<InfoField> info;           // what EnvRow::info holds, in this order
   std::string camera = "top";            // camera of the model that shows the task best; "" = free
-  bool own_model = false;        // the task writes into mjModel: each simulation gets a copy
+  bool own_model = false;  // the task writes into mjModel: each simulation has a PrivateModel
   bool stale_kinematics = false;  // Step leaves xpos etc. as mj_step does, a substep behind qpos
                                   // (Gymnasium); the vector env refreshes them to draw
 };
@@ -56,7 +56,8 @@ class Env {
   virtual ~Env() = default;
   virtual const EnvSpec& Spec() const = 0;
   // Once, before anything else: looks up ids in the model. With EnvSpec::own_model it is this
-  // simulation's own and may be written to at any time; else it is shared and must not be.
+  // simulation's own, and the arrays that WriteModelField names may be written to at any time; else
+  // it is shared and must not be.
   virtual void Bind(mjModel* model) = 0;
 
   // Draws the start of an episode into sim.data, which mj_resetData has just cleared, runs the

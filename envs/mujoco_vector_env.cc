@@ -23,11 +23,11 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   const int n = static_cast<int>(options.num_envs);
   for (int i = 0; i < n; ++i) envs_.push_back(make());
   const EnvSpec& task = envs_[0]->Spec();
-  const ModelPtr model = LoadModel(task.model);
+  ModelPtr model = LoadModel(task.model);
   stale_kinematics_ = task.stale_kinematics;
   for (auto& env : envs_) {
-    if (task.own_model) models_.emplace_back(mj_copyModel(nullptr, model.get()));
-    env->Bind(task.own_model ? models_.back().get() : model.get());
+    if (task.own_model) models_.push_back(std::make_unique<PrivateModel>(*model));
+    env->Bind(task.own_model ? models_.back()->get() : model.get());
   }
 
   spec_.name = options.id;
@@ -60,7 +60,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   V2R_CHECK(batch_ != nullptr, "mjb_makeBatch: {}", error);
   if (!models_.empty()) {
     std::vector<const mjModel*> own;
-    for (const ModelPtr& m : models_) own.push_back(m.get());
+    for (const auto& m : models_) own.push_back(m->get());
     mjb_setModels(batch_.get(), own.data());
   }
   if (options.render) {
@@ -95,6 +95,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   errors_.resize(n);
   std::iota(ids_.begin(), ids_.end(), 0);
   Apply(CaptureSim, /*save=*/false);
+  if (!models_.empty()) base_ = std::move(model);
   driver_ = std::thread([this] { Loop(); });
 }
 
@@ -389,7 +390,7 @@ void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
     const double seconds = steps_[i] * spec_.control_dt;
     const float floor =
         distractors_.empty() ? 1.f : static_cast<float>(distractors_[i].Floor(seconds));
-    const mjModel* own = models_.empty() ? nullptr : models_[i].get();
+    const mjModel* own = models_.empty() ? nullptr : models_[i]->get();
     pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, floor, own};
   }
   renderer_->Draw({pictures_.data(), count});

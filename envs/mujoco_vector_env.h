@@ -86,7 +86,7 @@ class MujocoVectorEnv : public VectorEnv {
   EnvRow StartRow(int i, double& reward, uint8_t* flags);
   Sim SimOf(int i) const { return {ModelOf(i), data_[i]}; }
   const mjModel* ModelOf(int i) const {
-    return models_.empty() ? mjb_model(batch_.get()) : models_[i].get();
+    return models_.empty() ? mjb_model(batch_.get()) : models_[i]->get();
   }
   BatchView View() const;
   int64_t n() const { return spec_.num_envs; }
@@ -94,7 +94,8 @@ class MujocoVectorEnv : public VectorEnv {
   VectorEnvSpec spec_;
   Autoreset autoreset_ = Autoreset::kSameStep;
   std::vector<std::unique_ptr<Env>> envs_;
-  std::vector<ModelPtr> models_;  // [N] where tasks write to theirs, else empty
+  ModelPtr base_;  // of models_
+  std::vector<std::unique_ptr<PrivateModel>> models_;  // [N] where tasks write, else empty
   bool stale_kinematics_ = false;
   BatchPtr batch_;
   std::vector<mjData*> data_;  // the batch's own, one a simulation

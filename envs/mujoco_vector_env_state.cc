@@ -93,7 +93,7 @@ BatchView MujocoVectorEnv::SetState(int64_t i, const StartState& start) {
               spec_.name);
   }
   for (const auto& [field, values] : start.model) {
-    WriteModelField(*models_[static_cast<size_t>(i)], field, values);
+    WriteModelField(*models_[static_cast<size_t>(i)]->get(), field, values);
   }
   start_ = &start;
   ids_.assign(1, static_cast<int>(i));

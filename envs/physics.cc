@@ -1,8 +1,10 @@
 #include "envs/physics.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <set>
+#include <type_traits>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -32,6 +34,18 @@ void HandleMessage(const mjLogMessage* message) {
   text = text.substr(0, text.find(" Time ="));
   const std::lock_guard lock(mutex);
   if (said.insert(text).second) LogWarn("MuJoCo: {} (said once; counted in env/warnings)", text);
+}
+
+// Calls f(name, array, size) for each array of the model that tasks write to.
+template <typename F>
+void ForTaskArrays(mjModel& m, F f) {
+  f("geom_pos", m.geom_pos, 3 * m.ngeom);
+  f("geom_size", m.geom_size, 3 * m.ngeom);
+  f("site_pos", m.site_pos, 3 * m.nsite);
+  f("site_size", m.site_size, 3 * m.nsite);
+  f("site_rgba", m.site_rgba, 4 * m.nsite);
+  f("dof_damping", m.dof_damping, m.nv);
+  f("wrap_prm", m.wrap_prm, m.nwrap);
 }
 
 }  // namespace
@@ -69,20 +83,30 @@ ModelPtr LoadModel(const std::filesystem::path& path) {
 }
 
 void WriteModelField(mjModel& model, const std::string& field, const std::vector<double>& values) {
-  const auto write = [&](auto* to, int64_t size) {
+  bool found = false;
+  ForTaskArrays(model, [&](const char* name, auto*& array, int64_t size) {
+    if (name != field) return;
+    found = true;
     if (static_cast<int64_t>(values.size()) != size) {
       ThrowUser("model field {}: {} values, the model has {}", field, values.size(), size);
     }
-    std::copy(values.begin(), values.end(), to);
+    std::copy(values.begin(), values.end(), array);
+  });
+  if (!found) ThrowUser("model field '{}' is none that a task writes", field);
+}
+
+PrivateModel::PrivateModel(const mjModel& base) : model_(base) {
+  const auto keep = [](auto& arrays, auto*& array, int64_t size) {
+    arrays.emplace_back(array, array + size);
+    array = arrays.back().data();
   };
-  if (field == "geom_pos") return write(model.geom_pos, 3 * model.ngeom);
-  if (field == "geom_size") return write(model.geom_size, 3 * model.ngeom);
-  if (field == "site_pos") return write(model.site_pos, 3 * model.nsite);
-  if (field == "site_size") return write(model.site_size, 3 * model.nsite);
-  if (field == "site_rgba") return write(model.site_rgba, 4 * model.nsite);
-  if (field == "dof_damping") return write(model.dof_damping, model.nv);
-  if (field == "wrap_prm") return write(model.wrap_prm, model.nwrap);
-  ThrowUser("model field '{}' is none that a task writes", field);
+  ForTaskArrays(model_, [&](const char*, auto*& array, int64_t size) {
+    if constexpr (std::is_same_v<decltype(*array), float&>) {
+      keep(floats_, array, size);
+    } else {
+      keep(doubles_, array, size);
+    }
+  });
 }
 
 int RequireId(const mjModel* model, mjtObj type, const char* name) {

@@ -43,6 +43,22 @@ ModelPtr LoadModel(const std::filesystem::path& path);
 // site_pos, site_size, site_rgba, dof_damping, wrap_prm. UserError: another field, wrong size.
 void WriteModelField(mjModel& model, const std::string& field, const std::vector<double>& values);
 
+// A model for one simulation: the arrays that tasks write to (those above) and the options are its
+// own, all else is that of `base`, which must outlive it. mj_copyModel would copy the textures too,
+// 12 MB of them in dm_control's models.
+class PrivateModel {
+ public:
+  explicit PrivateModel(const mjModel& base);
+  PrivateModel(const PrivateModel&) = delete;
+  PrivateModel& operator=(const PrivateModel&) = delete;
+  mjModel* get() { return &model_; }
+
+ private:
+  mjModel model_;
+  std::vector<std::vector<mjtNum>> doubles_;
+  std::vector<std::vector<float>> floats_;
+};
+
 // Id of a named object of the model (mjOBJ_SITE, "tip"); Error when there is none.
 int RequireId(const mjModel* model, mjtObj type, const char* name);
 

@@ -1,5 +1,6 @@
 #include <map>
 
+#include "envs/dmc/tasks.h"
 #include "envs/env.h"
 #include "envs/make.h"
 #include "envs/mujoco_vector_env.h"
@@ -24,6 +25,7 @@ const TaskList& Tasks() {
                          [](const auto&) { return MakePush(false); });
     t.Add<NoTaskOptions>("v2r/push_wide", "push a puck onto a fixed disc, puck starts anywhere",
                          [](const auto&) { return MakePush(true); });
+    AddDmcTasks(t);
     return t;
   }();
   return tasks;

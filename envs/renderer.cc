@@ -58,8 +58,8 @@ class RenderWorker : public Worker {
       camera_.fixedcamid = job_->camera;
     }
     if (o.extra_group >= 0) visible_.geomgroup[o.extra_group] = 1;
-    std::fill(std::begin(visible_.sitegroup), std::end(visible_.sitegroup), mjtByte{0});
-    mjv_makeScene(model, &scene_, model->ngeom + 16);
+    // A tendon is drawn as many pieces.
+    mjv_makeScene(model, &scene_, static_cast<int>(model->ngeom + model->nsite) + 1000);
     for (int flag : {mjRND_SHADOW, mjRND_REFLECTION, mjRND_SKYBOX, mjRND_FOG, mjRND_HAZE}) {
       scene_.flags[flag] = 0;
     }

@@ -1,0 +1,236 @@
+// The dmc/ tasks against trajectories of dm_control itself (tests/golden/env/README.md).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdio>
+
+#include "core/safetensors.h"
+#include "tests/envs/dmc_model.h"
+#include "tests/envs/drive.h"
+#include "tests/golden_files.h"
+
+namespace v2r {
+namespace {
+
+using Row = std::vector<double>;
+
+// One file: what dm_control gave for one episode.
+struct Golden {
+  explicit Golden(const std::filesystem::path& path) : file(ReadSafetensors(path)) {
+    id = "dmc/" + Text("domain") + "_" + Text("task");
+    steps = std::stoll(Text("stored_steps"));
+    const ModelPtr loaded = DmcModel(id);
+    const mjModel* m = loaded.get();
+    nq = m->nq;
+    nv = m->nv;
+    obs_dim = static_cast<int64_t>(All("obs0").size());
+    warmstart_at = mj_stateSize(m, mjSTATE_WARMSTART - 1);
+  }
+
+  const std::string& Text(const std::string& key) const { return file.metadata.at(key); }
+  // A whole array as doubles; empty when the file has none.
+  Row All(const std::string& name) const {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end()) return {};
+    const Blob& blob = found->second;
+    if (blob.dtype == DType::kF32) {
+      const auto values = blob.as<float>();
+      return {values.begin(), values.end()};
+    }
+    const auto values = blob.as<double>();
+    return {values.begin(), values.end()};
+  }
+  Row At(const std::string& name, int64_t t) const {
+    const auto values = file.tensors.at(name).as<double>();
+    const auto width = static_cast<int64_t>(values.size()) / steps;
+    return {values.begin() + t * width, values.begin() + (t + 1) * width};
+  }
+  // qpos, qvel before step t; t = steps: the last state.
+  Row State(int64_t t) const {
+    Row state = t < steps ? At("qpos", t) : All("qpos_final");
+    const Row v = t < steps ? At("qvel", t) : All("qvel_final");
+    state.insert(state.end(), v.begin(), v.end());
+    return state;
+  }
+  StartState Start(int64_t t) const {
+    StartState start;
+    start.qpos = At("qpos", t);
+    start.qvel = At("qvel", t);
+    start.qacc_warmstart = At("qacc_warmstart", t);
+    start.act = All("act0");
+    start.ctrl = All("ctrl0");
+    start.time = All("time0")[0] + static_cast<double>(t) * std::stod(Text("control_timestep"));
+    for (const auto& [name, blob] : file.tensors) {
+      if (name.starts_with("model_")) start.model[name.substr(6)] = All(name);
+    }
+    return start;
+  }
+  std::vector<float> Action(int64_t t) const {
+    const auto actions = file.tensors.at("actions").as<float>();
+    const auto width = static_cast<int64_t>(actions.size()) / steps;
+    return {actions.begin() + t * width, actions.begin() + (t + 1) * width};
+  }
+
+  SafetensorsFile file;
+  std::string id;
+  int64_t steps = 0, nq = 0, nv = 0, obs_dim = 0;
+  int64_t warmstart_at = 0;  // in a row of mjSTATE_INTEGRATION, which starts with time, qpos, qvel
+};
+
+// Whether MuJoCo alone, on this machine, repeats the file's bits. Where it does, so must we.
+bool MachineRepeats(const Golden& golden) {
+  const ModelPtr model = DmcModel(golden.id);
+  const StartState start = golden.Start(0);
+  for (const auto& [field, values] : start.model) WriteModelField(*model, field, values);
+  const DataPtr data(mj_makeData(model.get()));
+  const mjModel* m = model.get();
+  mjData* d = data.get();
+  std::copy(start.qpos.begin(), start.qpos.end(), d->qpos);
+  std::copy(start.qvel.begin(), start.qvel.end(), d->qvel);
+  std::copy(start.qacc_warmstart.begin(), start.qacc_warmstart.end(), d->qacc_warmstart);
+  mj_forward(m, d);
+  const int substeps = std::stoi(golden.Text("n_sub_steps"));
+  const bool rk4 = golden.Text("integrator") == "mjINT_RK4";
+  for (int64_t t = 0; t < golden.steps; ++t) {
+    const auto action = golden.Action(t);
+    std::copy(action.begin(), action.end(), d->ctrl);
+    if (!rk4) mj_step2(m, d);
+    for (int k = rk4 ? 0 : 1; k < substeps; ++k) mj_step(m, d);
+    mj_step1(m, d);
+    Row state(d->qpos, d->qpos + m->nq);
+    state.insert(state.end(), d->qvel, d->qvel + m->nv);
+    if (state != golden.State(t + 1)) return false;
+  }
+  return true;
+}
+
+constexpr int64_t kEnvs = 3, kOurs = 1;  // envs 0 and 2 run other episodes
+
+// The row of env kOurs in MuJoCo's integration state.
+Row SimRow(const VectorEnv& env) {
+  StateDict state;
+  env.SaveState(state);
+  const auto rows = state.at("sim").as<double>();
+  const auto width = rows.size() / kEnvs;
+  return {rows.begin() + kOurs * width, rows.begin() + (kOurs + 1) * width};
+}
+
+// How far a value may be off: nothing, or where the machine rounds differently a part of itself.
+struct Allowed {
+  double state = 0, reward = 1e-9;
+  bool bits = true;
+
+  void Compare(const char* what, const Row& ours, const Row& theirs) const {
+    ASSERT_EQ(ours.size(), theirs.size()) << what;
+    for (size_t k = 0; k < ours.size(); ++k) {
+      if (bits) {
+        ASSERT_EQ(std::bit_cast<uint64_t>(ours[k]), std::bit_cast<uint64_t>(theirs[k]))
+            << what << " " << k << ": " << ours[k] << " and " << theirs[k];
+      } else {
+        ASSERT_NEAR(ours[k], theirs[k], state * (1 + std::abs(theirs[k]))) << what << " " << k;
+      }
+    }
+  }
+};
+
+void CompareObs(const Allowed& allowed, std::span<const float> all, const Row& theirs) {
+  const auto width = static_cast<int64_t>(theirs.size());
+  const auto ours = all.subspan(kOurs * width, width);
+  std::vector<double> rounded;
+  for (const double x : theirs) rounded.push_back(static_cast<float>(x));
+  allowed.Compare("observation", {ours.begin(), ours.end()}, rounded);
+}
+
+// Takes step t of the file in env kOurs and compares all that comes of it.
+void StepAndCompare(VectorEnv& env, const Golden& golden, int64_t t, Rng& rng,
+                    const Allowed& allowed) {
+  auto actions = RandomActions(env.Spec(), rng);
+  const auto action = golden.Action(t);
+  std::copy(action.begin(), action.end(), actions.begin() + kOurs * env.Spec().act_dim);
+  const BatchView view = env.Step(actions);
+  CompareObs(allowed, view.next_obs, golden.At("obs", t));
+  EXPECT_NEAR(view.env_reward[kOurs], golden.At("rewards", t)[0], allowed.reward);
+  EXPECT_EQ(view.terminated[kOurs], 0) << "discount is always 1";
+  EXPECT_EQ(view.truncated[kOurs], golden.file.tensors.at("last").as<uint8_t>()[t]);
+  const Row sim = SimRow(env);
+  allowed.Compare("state", Row(sim.begin() + 1, sim.begin() + 1 + golden.nq + golden.nv),
+                  golden.State(t + 1));
+  if (t + 1 < golden.steps) {
+    const auto warmstart = sim.begin() + golden.warmstart_at;
+    if (allowed.bits) {  // else an acceleration, of any size
+      allowed.Compare("warm start", Row(warmstart, warmstart + golden.nv),
+                      golden.At("qacc_warmstart", t + 1));
+    }
+  }
+}
+
+void CompareSpec(const Golden& golden, const VectorEnvSpec& spec) {
+  EXPECT_EQ(spec.obs_dim, golden.obs_dim);
+  EXPECT_EQ(spec.act_dim, std::stoi(golden.Text("nu")));
+  const auto list = [](const std::vector<float>& values) {
+    std::string text;
+    for (const float v : values) text += fmt::format("{}{:.1f}", text.empty() ? "" : ", ", v);
+    return "[" + text + "]";
+  };
+  EXPECT_EQ(list(spec.act_low), golden.Text("action_low"));
+  EXPECT_EQ(list(spec.act_high), golden.Text("action_high"));
+  EXPECT_EQ(spec.max_episode_steps, std::stoi(golden.Text("episode_steps")));
+  EXPECT_DOUBLE_EQ(spec.control_dt, std::stod(golden.Text("control_timestep")));
+}
+
+void CompareFile(const std::filesystem::path& path) {
+  const Golden golden(path);
+  const bool repeats = MachineRepeats(golden);
+  const int64_t horizon = repeats ? golden.steps : std::stoll(golden.Text("chaos_horizon"));
+  const double scale = EnvToleranceScale();
+  const Allowed allowed = repeats ? Allowed{} : Allowed{1e-5 * scale, 1e-5 * scale, false};
+  std::printf("             %s: %s\n", golden.id.c_str(),
+              repeats ? "bit for bit"
+                      : "MuJoCo's bits differ on this machine: 1e-5, up to the chaos horizon and "
+                        "step by step");
+  const auto env = MakeVectorEnv(Small(golden.id, kEnvs));
+  CompareSpec(golden, env->Spec());
+  env->Reset(7);
+  Rng rng(8);
+  // The others are some way into their episodes.
+  for (int t = 0; t < 3; ++t) env->Step(RandomActions(env->Spec(), rng));
+
+  BatchView view = env->SetState(kOurs, golden.Start(0));
+  CompareObs(allowed, view.obs, golden.All("obs0"));
+  allowed.Compare("integration state", SimRow(*env), golden.All("integration_state0"));
+  for (int64_t t = 0; t < horizon && !testing::Test::HasFailure(); ++t) {
+    SCOPED_TRACE(fmt::format("trajectory, step {}", t));
+    StepAndCompare(*env, golden, t, rng, allowed);
+  }
+  for (int64_t t = 0; t < golden.steps && !testing::Test::HasFailure(); ++t) {
+    SCOPED_TRACE(fmt::format("from the stored state {}", t));
+    env->SetState(kOurs, golden.Start(t));
+    StepAndCompare(*env, golden, t, rng, allowed);
+  }
+}
+
+std::vector<std::filesystem::path> AllFiles() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& set : std::filesystem::directory_iterator(GoldenDir("env"))) {
+    if (!set.path().filename().string().starts_with("dmc")) continue;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(set.path())) {
+      if (file.path().extension() == ".safetensors") files.push_back(file.path());
+    }
+  }
+  V2R_CHECK(!files.empty(), "no reference file in {}/dmc*", GoldenDir("env").string());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+TEST(DmcGolden, EveryStepOfEveryFile) {
+  for (const auto& path : AllFiles()) {
+    SCOPED_TRACE(path.string());
+    CompareFile(path);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace v2r
