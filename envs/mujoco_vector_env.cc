@@ -47,8 +47,13 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
                : options.autoreset == "next_step" ? Autoreset::kNextStep
                                                   : Autoreset::kDisabled;
   if (options.distractors) {
+    const int body = mj_name2id(model.get(), mjOBJ_BODY, "distractor");
+    if (body < 0 || model->body_mocapid[body] < 0) {
+      ThrowUser("env.distractors: {} has none (its model has no mocap body 'distractor')",
+                options.id);
+    }
     distractors_.resize(n);
-    distractor_mocap_ = model->body_mocapid[RequireId(model.get(), mjOBJ_BODY, "distractor")];
+    distractor_mocap_ = model->body_mocapid[body];
   }
 
   mjBatchConfig config;

@@ -2,11 +2,13 @@
 // plain values.
 #pragma once
 
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "core/rng.h"
 #include "envs/make.h"
@@ -23,9 +25,33 @@ inline EnvOptions Small(const std::string& id, int64_t num_envs = 4, bool render
   return options;
 }
 
-inline std::vector<float> RandomActions(const VectorEnvSpec& spec, Rng& rng) {
+// The tasks of this project promise more than others: a scripted expert, distractors, observations
+// of order one.
+inline bool IsOwn(const std::string& id) { return id.starts_with("v2r/"); }
+
+// With distractors, where the task can have them.
+inline EnvOptions Busy(EnvOptions options) {
+  options.distractors = true;
+  EnvOptions blind = options;
+  blind.render = false;
+  try {
+    MakeVectorEnv(blind);
+  } catch (const UserError&) {
+    options.distractors = false;
+  }
+  return options;
+}
+
+// Every action uniform around the middle of its bounds, `scale` times as far as they reach: by
+// default some are outside.
+inline std::vector<float> RandomActions(const VectorEnvSpec& spec, Rng& rng, double scale = 1.2) {
   std::vector<float> actions(spec.num_envs * spec.act_dim);
-  for (float& a : actions) a = static_cast<float>(rng.Uniform(-1.2, 1.2));
+  for (size_t k = 0; k < actions.size(); ++k) {
+    const size_t j = k % spec.act_dim;
+    const double middle = (spec.act_high[j] + spec.act_low[j]) / 2;
+    const double half = (spec.act_high[j] - spec.act_low[j]) / 2;
+    actions[k] = static_cast<float>(middle + half * rng.Uniform(-scale, scale));
+  }
   return actions;
 }
 
@@ -34,6 +60,8 @@ struct Seen {
   std::vector<float> obs, next_obs, reward;
   std::vector<uint8_t> frame, next_frame, goal_frame, terminated, truncated, success;
   std::vector<int64_t> goal_id, episode_id, episode_step;
+  std::vector<double> env_reward, info;
+  bool Ended(int64_t i) const { return terminated[i] || truncated[i]; }
   bool operator==(const Seen&) const = default;
 };
 
@@ -45,14 +73,17 @@ std::vector<T> Copy(std::span<const T> values) {
 inline Seen Look(const BatchView& v) {
   return {Copy(v.obs),        Copy(v.next_obs),   Copy(v.reward),     Copy(v.frame),
           Copy(v.next_frame), Copy(v.goal_frame), Copy(v.terminated), Copy(v.truncated),
-          Copy(v.success),    Copy(v.goal_id),    Copy(v.episode_id), Copy(v.episode_step)};
+          Copy(v.success),    Copy(v.goal_id),    Copy(v.episode_id), Copy(v.episode_step),
+          Copy(v.env_reward), Copy(v.info)};
 }
 
 // Reset and `steps` random steps.
-inline std::vector<Seen> Roll(VectorEnv& env, uint64_t seed, int steps) {
+inline std::vector<Seen> Roll(VectorEnv& env, uint64_t seed, int steps, double scale = 1.2) {
   std::vector<Seen> seen = {Look(env.Reset(seed))};
   Rng rng(seed + 1000);
-  for (int t = 0; t < steps; ++t) seen.push_back(Look(env.Step(RandomActions(env.Spec(), rng))));
+  for (int t = 0; t < steps; ++t) {
+    seen.push_back(Look(env.Step(RandomActions(env.Spec(), rng, scale))));
+  }
   return seen;
 }
 
