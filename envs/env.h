@@ -67,7 +67,8 @@ class Env {
   // the model) after mj_resetData: runs the forward pass that Reset ends with and writes `row`.
   // UserError where the task has more to its state than that.
   virtual void Enter(Sim sim, EnvRow row);
-  // One control step. action: [act_dim], finite, within the bounds. Leaves the kinematics (xpos,
+  // One control step. action: [act_dim], finite, within the bounds
+  // (env.clip_action=false: anywhere). Leaves the kinematics (xpos,
   // geom_xpos, ...) current, so that a picture shows the state after the step. Writes the whole
   // row.
   virtual void Step(Sim sim, std::span<const float> action, EnvRow row) = 0;

@@ -46,6 +46,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   autoreset_ = options.autoreset == "same_step"   ? Autoreset::kSameStep
                : options.autoreset == "next_step" ? Autoreset::kNextStep
                                                   : Autoreset::kDisabled;
+  clip_action_ = options.clip_action;
   if (options.distractors) {
     const int body = mj_name2id(model.get(), mjOBJ_BODY, "distractor");
     if (body < 0 || model->body_mocapid[body] < 0) {
@@ -136,7 +137,8 @@ void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
           "gradients)",
           spec_.name, j, k / spec_.act_dim, actions[k]);
     }
-    actions_[k] = std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]);
+    actions_[k] =
+        clip_action_ ? std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]) : actions[k];
   }
   waiting_ = true;
   Start(Task::kStep);

@@ -2,6 +2,7 @@
 
 #include "envs/dmc/tasks.h"
 #include "envs/env.h"
+#include "envs/env_wrappers.h"
 #include "envs/make.h"
 #include "envs/mujoco_vector_env.h"
 #include "envs/push.h"
@@ -46,7 +47,7 @@ std::vector<FieldDoc> EnvTaskFields(const std::string& id) {
 
 std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options) {
   return std::make_unique<MujocoVectorEnv>(
-      options, [&] { return EnvRegistry().Make(options.id, options.task); });
+      options, [&] { return WrapEnv(EnvRegistry().Make(options.id, options.task), options); });
 }
 
 }  // namespace v2r
