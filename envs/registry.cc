@@ -3,6 +3,7 @@
 #include "envs/dmc/tasks.h"
 #include "envs/env.h"
 #include "envs/env_wrappers.h"
+#include "envs/gym/tasks.h"
 #include "envs/make.h"
 #include "envs/mujoco_vector_env.h"
 #include "envs/push.h"
@@ -27,6 +28,7 @@ const TaskList& Tasks() {
     t.Add<NoTaskOptions>("v2r/push_wide", "push a puck onto a fixed disc, puck starts anywhere",
                          [](const auto&) { return MakePush(true); });
     AddDmcTasks(t);
+    AddGymTasks(t);
     return t;
   }();
   return tasks;
