@@ -322,9 +322,8 @@ void MujocoVectorEnv::StepAll() {
   // Pictures of every state after the step: the started ones of next_step included, the frozen ones
   // of disabled unchanged.
   if (next_step) {
-    for (int i = 0; i < n(); ++i) {
-      if (ended_[i]) ids_.push_back(i);
-    }
+    ids_.resize(n());
+    std::iota(ids_.begin(), ids_.end(), 0);  // in order: the batch engine takes no other
     std::fill(ended_.begin(), ended_.end(), 0);
   }
   DrawPictures(next_frame_);
@@ -388,7 +387,7 @@ void MujocoVectorEnv::BeginEpisodes() {
 }
 
 void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
-  if (renderer_ == nullptr) return;
+  if (renderer_ == nullptr || ids_.empty()) return;
   const Stopwatch watch;
   if (stale_kinematics_) Apply(KinematicsSim, /*save=*/false);
   const size_t frame_bytes = frames.size() / n();
