@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ struct EnvSpec {
   bool has_goal_frame = false;           // PoseGoal shows the goal of the episode
   std::vector<InfoField> info;           // what EnvRow::info holds, in this order
   std::string camera = "top";            // camera of the model that shows the task best; "" = free
-  bool own_model = false;  // the task writes into mjModel: each simulation has a PrivateModel
+  std::optional<FreeView> view;  // of the free camera; none = MuJoCo's guess from the model's size
+  bool own_model = false;        // the task writes into mjModel: each simulation has a PrivateModel
   bool stale_kinematics = false;  // Step leaves xpos etc. as mj_step does, a substep behind qpos
                                   // (Gymnasium); the vector env refreshes them to draw
 };
@@ -43,9 +45,9 @@ struct Sim {
 struct EnvRow {
   std::span<float> obs;  // [obs_dim]
   double& reward;
-  uint8_t& terminated;  // the episode ended by itself: no bootstrap
-  uint8_t& truncated;   // the episode was cut; the vector env sets it at the step limit
-  uint8_t& success;     // of the state after the step
+  uint8_t& terminated;     // the episode ended by itself: no bootstrap
+  uint8_t& truncated;      // the episode was cut; the vector env sets it at the step limit
+  uint8_t& success;        // of the state after the step
   std::span<double> info;  // the fields of EnvSpec::info one after the other; 0 at Reset and Step
 };
 
@@ -86,9 +88,9 @@ class Env {
   // All the task keeps between calls beyond MuJoCo's integration state, as one flat array that the
   // vector env saves and restores.
   virtual std::span<double> Memory() { return {}; }
-  // After MuJoCo's state and Memory() were restored: brings derived quantities (and an own model) to
-  // what they were. The default runs mj_forward. What a step reads of the quantities that mj_step
-  // leaves behind (an xpos one substep old) belongs into Memory().
+  // After MuJoCo's state and Memory() were restored: brings derived quantities (and an own model)
+  // to what they were. The default runs mj_forward. What a step reads of the quantities that
+  // mj_step leaves behind (an xpos one substep old) belongs into Memory().
   virtual void Restored(Sim sim);
 };
 

@@ -76,6 +76,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
     r.samples = static_cast<int>(options.samples);
     r.supersample = static_cast<int>(options.supersample);
     r.camera = options.camera.empty() ? task.camera : options.camera;
+    r.view = task.view;
     r.extra_group = options.distractors ? kDistractorGroup : -1;
     renderer_ = std::make_unique<Renderer>(model.get(), r);
   }

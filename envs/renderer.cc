@@ -60,6 +60,12 @@ class RenderWorker : public Worker {
       camera_.type = mjCAMERA_FIXED;
       camera_.fixedcamid = job_->camera;
     }
+    if (o.view && job_->camera < 0) {
+      std::copy_n(o.view->lookat, 3, camera_.lookat);
+      camera_.distance = o.view->distance;
+      camera_.azimuth = o.view->azimuth;
+      camera_.elevation = o.view->elevation;
+    }
     if (o.extra_group >= 0) visible_.geomgroup[o.extra_group] = 1;
     // A tendon is drawn as many pieces.
     mjv_makeScene(model, &scene_, static_cast<int>(model->ngeom + model->nsite) + 1000);

@@ -11,7 +11,9 @@ class InvertedPendulum : public GymEnv {
  public:
   explicit InvertedPendulum(const InvertedPendulumOptions& options)
       : GymEnv("inverted_pendulum.xml", options.frame_skip, "", {{"reward_survive"}}),
-        options_(options) {}
+        options_(options) {
+    spec_.view = {.distance = 2.04};  // Gymnasium's
+  }
 
  private:
   int LookUp(const mjModel* model) override { return model->nq + model->nv; }
@@ -43,7 +45,10 @@ class InvertedDoublePendulum : public GymEnv {
   explicit InvertedDoublePendulum(const InvertedDoublePendulumOptions& options)
       : GymEnv("inverted_double_pendulum.xml", options.frame_skip, "",
                {{"reward_survive"}, {"distance_penalty"}, {"velocity_penalty"}}),
-        options_(options) {}
+        options_(options) {
+    // The one that Gymnasium's file names and does not use.
+    spec_.view = {.lookat = {0, 0, 0.1225}, .distance = 4.1225};
+  }
 
  private:
   int LookUp(const mjModel* model) override {

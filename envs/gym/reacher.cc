@@ -12,6 +12,7 @@ class Reacher : public GymEnv {
       : GymEnv("reacher.xml", options.frame_skip, "", {{"reward_dist"}, {"reward_ctrl"}}),
         options_(options) {
     spec_.max_episode_steps = 50;
+    spec_.view = {.lookat = {0, 0, 0}, .distance = 0.9, .elevation = -90};  // all of the arena
   }
 
  private:
