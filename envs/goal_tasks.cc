@@ -1,0 +1,23 @@
+#include "envs/goal_tasks.h"
+
+#include "envs/push.h"
+#include "envs/reach.h"
+
+namespace v2r {
+
+void AddGoalTasks(TaskList& tasks) {
+  const auto add = [&](const char* name, const char* doc, auto make) {
+    tasks.Add<NoTaskOptions>(name, doc, [make](const NoTaskOptions&) { return make(); });
+  };
+  add("v2r/reach", "planar two-link arm, fixed disc: bring the tip to the disc",
+      [] { return MakeReach(false); });
+  add("v2r/reach_goal",
+      "planar two-link arm, goal drawn per episode and shown as a picture of the arm posed there",
+      [] { return MakeReach(true); });
+  add("v2r/push", "push a puck onto a fixed disc, puck starts in a 12 x 5 cm box",
+      [] { return MakePush(false); });
+  add("v2r/push_wide", "push a puck onto a fixed disc, puck starts anywhere",
+      [] { return MakePush(true); });
+}
+
+}  // namespace v2r
