@@ -1,5 +1,6 @@
 #include "envs/goal_tasks.h"
 
+#include "envs/drawer.h"
 #include "envs/push.h"
 #include "envs/reach.h"
 
@@ -18,6 +19,7 @@ void AddGoalTasks(TaskList& tasks) {
       [] { return MakePush(false); });
   add("v2r/push_wide", "push a puck onto a fixed disc, puck starts anywhere",
       [] { return MakePush(true); });
+  add("v2r/drawer", "hook a peg in behind the handle of a drawer and pull it open", MakeDrawer);
 }
 
 }  // namespace v2r
