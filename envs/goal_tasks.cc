@@ -1,5 +1,6 @@
 #include "envs/goal_tasks.h"
 
+#include "envs/button.h"
 #include "envs/drawer.h"
 #include "envs/push.h"
 #include "envs/reach.h"
@@ -20,6 +21,7 @@ void AddGoalTasks(TaskList& tasks) {
   add("v2r/push_wide", "push a puck onto a fixed disc, puck starts anywhere",
       [] { return MakePush(true); });
   add("v2r/drawer", "hook a peg in behind the handle of a drawer and pull it open", MakeDrawer);
+  add("v2r/button", "press a button against its spring and hold it", MakeButton);
 }
 
 }  // namespace v2r
