@@ -3,6 +3,7 @@
 #include "envs/button.h"
 #include "envs/drawer.h"
 #include "envs/pick_place.h"
+#include "envs/pose.h"
 #include "envs/push.h"
 #include "envs/reach.h"
 
@@ -24,6 +25,7 @@ void AddGoalTasks(TaskList& tasks) {
   add("v2r/drawer", "hook a peg in behind the handle of a drawer and pull it open", MakeDrawer);
   add("v2r/button", "press a button against its spring and hold it", MakeButton);
   add("v2r/pick_place", "lift a cube with a suction cup onto a pillar and let go", MakePickPlace);
+  add("v2r/pose", "bring a flat figure of eight joints into a fixed posture", MakePose);
 }
 
 }  // namespace v2r
