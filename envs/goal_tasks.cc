@@ -6,6 +6,7 @@
 #include "envs/pose.h"
 #include "envs/push.h"
 #include "envs/reach.h"
+#include "envs/sweep.h"
 
 namespace v2r {
 
@@ -26,6 +27,12 @@ void AddGoalTasks(TaskList& tasks) {
   add("v2r/button", "press a button against its spring and hold it", MakeButton);
   add("v2r/pick_place", "lift a cube with a suction cup onto a pillar and let go", MakePickPlace);
   add("v2r/pose", "bring a flat figure of eight joints into a fixed posture", MakePose);
+  add("v2r/sweep_stick", "sweep three pucks into a zone with a long stick: one go",
+      [] { return MakeSweep(SweepTool::kStick); });
+  add("v2r/sweep_paddle", "sweep three pucks into a zone with a paddle: two goes",
+      [] { return MakeSweep(SweepTool::kPaddle); });
+  add("v2r/sweep_fork", "sweep three pucks into a zone with a fork: three goes",
+      [] { return MakeSweep(SweepTool::kFork); });
 }
 
 }  // namespace v2r
