@@ -1,5 +1,5 @@
-// Env: the task logic of one simulation. A task is one file of less than 120 lines and its MJCF in
-// envs/assets.
+// Env: the task logic of one simulation. A task is one file of some 150 lines or less and its MJCF
+// in envs/assets (docs/add_an_env.md goes through one).
 #pragma once
 
 #include <cstdint>
