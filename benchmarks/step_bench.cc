@@ -53,6 +53,7 @@ int Main(int argc, char** argv) {
               envs, threads, turns);
   std::printf("%-16s %20s %20s %8s %8s\n", "task", "bare mj_step", "VectorEnv", "ratio", "cpu");
   for (const std::string& id : EnvNames()) {
+    if (id == "mjcf") continue;  // the user's own model
     const EnvSpec spec = EnvRegistry().Make(id, {})->Spec();
     const ModelPtr model = LoadModel(spec.model);
     EnvOptions options;

@@ -3,6 +3,7 @@
 #include "envs/dmc/tasks.h"
 #include "envs/env.h"
 #include "envs/make.h"
+#include "envs/mjcf_task.h"
 #include "envs/mujoco_vector_env.h"
 #include "envs/push.h"
 #include "envs/reach.h"
@@ -26,6 +27,7 @@ const TaskList& Tasks() {
     t.Add<NoTaskOptions>("v2r/push_wide", "push a puck onto a fixed disc, puck starts anywhere",
                          [](const auto&) { return MakePush(true); });
     AddDmcTasks(t);
+    AddMjcfTask(t);
     return t;
   }();
   return tasks;

@@ -37,7 +37,10 @@ void ShrinkFlipped(const uint8_t* in, int h, int w, uint16_t* sums, uint8_t* out
 
 std::vector<std::string> CameraNames(const mjModel* model) {
   std::vector<std::string> names;
-  for (int i = 0; i < model->ncam; ++i) names.emplace_back(mj_id2name(model, mjOBJ_CAMERA, i));
+  for (int i = 0; i < model->ncam; ++i) {
+    const char* name = mj_id2name(model, mjOBJ_CAMERA, i);
+    if (name != nullptr) names.emplace_back(name);
+  }
   return names;
 }
 
