@@ -38,15 +38,19 @@ struct MjcfOptions {
     v("model", model, "MJCF file; a relative path starts at the working directory");
     v("frame_skip", frame_skip, "timesteps of the model a step (this or control_dt)", AtLeast(0));
     v("control_dt", control_dt, "seconds a step, a multiple of the model's timestep", AtLeast(0));
-    v("keyframe", keyframe, "name or index of the keyframe that episodes start from, empty = qpos0");
-    v("qpos_noise", qpos_noise, "a start's positions move by uniform(-x, x) a degree of freedom, rad or m",
+    v("keyframe", keyframe,
+      "name or index of the keyframe that episodes start from, empty = qpos0");
+    v("qpos_noise", qpos_noise,
+      "a start's positions move by uniform(-x, x) a degree of freedom, rad or m", AtLeast(0));
+    v("qvel_noise", qvel_noise, "standard deviation of the normal noise on a start's velocities",
       AtLeast(0));
-    v("qvel_noise", qvel_noise, "standard deviation of the normal noise on a start's velocities", AtLeast(0));
     v("qpos", qpos, "joints whose positions are observed, [all] = every one");
     v("qvel", qvel, "joints whose velocities are observed, [all] = every one");
     v("sensors", sensors, "sensors that are observed, [all] = every one");
-    v("actions", actions, "scaled: [-1, 1] covers the actuator's ctrlrange; raw: controls. Without a "
-      "ctrlrange both are controls in [-1, 1]", OneOf({"scaled", "raw"}));
+    v("actions", actions,
+      "scaled: [-1, 1] covers the actuator's ctrlrange; raw: controls. Without a "
+      "ctrlrange both are controls in [-1, 1]",
+      OneOf({"scaled", "raw"}));
     v("success", success, "when a state is a success");
   }
 };

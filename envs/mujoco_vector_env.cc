@@ -76,6 +76,13 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
     r.samples = static_cast<int>(options.samples);
     r.supersample = static_cast<int>(options.supersample);
     r.camera = options.camera.empty() ? task.camera : options.camera;
+    r.view = options.view;
+    if (options.view.type != "fixed" && !options.camera.empty()) {
+      ThrowUser("env.camera={} and env.view.type={} are two cameras: give one", options.camera,
+                options.view.type);
+    }
+    r.shadow = options.shadow;
+    r.reflection = options.reflection;
     r.extra_group = options.distractors ? kDistractorGroup : -1;
     renderer_ = std::make_unique<Renderer>(model.get(), r);
   }
@@ -422,8 +429,8 @@ void MujocoVectorEnv::CheckDivergence(int i) const {
     const mjWarningStat& bad = mjb_warning(batch_.get())[i * mjNWARNING + kind];
     if (bad.number == 0) continue;
     ThrowUser(
-        "{}: the simulation of env {} diverged in step {} of episode {}: MuJoCo says '{}' Lower the "
-        "model's timestep, take a stiffer integrator (implicitfast) or weaken its actuators",
+        "{}: the simulation of env {} diverged in step {} of episode {}: MuJoCo says '{}' Lower "
+        "the model's timestep, take a stiffer integrator (implicitfast) or weaken its actuators",
         spec_.name, i, steps_[i] + 1, episode_[i], mju_warningText(kind, bad.lastinfo));
   }
 }
