@@ -143,6 +143,24 @@ TEST(Mjcf, StartsFromAGivenState) {
   EXPECT_FLOAT_EQ(Look(env->SetState(1, start)).obs[env->Spec().obs_dim + 1], .2f);
 }
 
+// The model and keys of docs/mjcf.md.
+TEST(Mjcf, ModelOfTheWalkThrough) {
+  EnvOptions options = Small("mjcf", 4);
+  options.task = ParseYaml("model: " + WheelModel("dm_control/suite/finger.xml").string() +
+                               "\ncontrol_dt: 0.02\nqpos: [proximal, distal]\nqvel: [proximal, "
+                               "distal]\nqpos_noise: 0.5\nsuccess: {sites: [tip, target], "
+                               "distance: 0.03}",
+                           "test");
+  const auto env = MakeVectorEnv(options);
+  EXPECT_EQ(env->Spec().act_dim, 2);
+  EXPECT_EQ(env->Spec().obs_dim, 26);
+  const auto all = Roll(*env, 1, 20);
+  EXPECT_THAT(all.back().env_reward, testing::Each(testing::Lt(0.0)));
+  std::vector<float> distance(4);
+  env->TrueDistance(distance);
+  for (int i = 0; i < 4; ++i) EXPECT_NEAR(all.back().env_reward[i], -distance[i], 1e-6);
+}
+
 TEST(MjcfErrors, NamesThatTheModelLacksGetTheNearest) {
   const std::string skip = "frame_skip: 1\n";
   EXPECT_THAT(ErrorOfKeys(skip + "qpos: [elbo]"),
