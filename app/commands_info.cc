@@ -255,12 +255,14 @@ int HelpCommand(const std::string& name) {
     PrintFields(name.rfind("data", 0) == 0 ? data : fields, name);
     return 0;
   }
-  const std::string doc = DocOf(name);
+  // `env.mjcf` is `mjcf`.
+  const std::string id = name.starts_with("env.") ? name.substr(4) : name;
+  const std::string doc = DocOf(id);
   if (doc.empty()) ThrowUser("help: nothing is called '{}'{}", name, DidYouMean(name, known));
   std::cout << doc << "\n";
-  if (doc.rfind("environment: ", 0) == 0 && !EnvTaskFields(name).empty()) {
+  if (doc.rfind("environment: ", 0) == 0 && !EnvTaskFields(id).empty()) {
     std::cout << "\n";
-    PrintFields(EnvTaskFields(name), "");
+    PrintFields(EnvTaskFields(id), "");
   }
   return 0;
 }

@@ -81,7 +81,7 @@ int Main(int argc, char** argv) {
   std::printf("%-28s %20s %20s %8s %8s %8s\n", "task", "bare mj_step", "VectorEnv", "ratio", "cpu",
               "episode");
   for (const std::string& id : EnvNames()) {
-    if (!id.starts_with(tasks)) continue;
+    if (!id.starts_with(tasks) || id == "mjcf") continue;  // mjcf: the user's own model
     EnvOptions options;
     options.id = id;
     options.num_envs = envs;

@@ -29,6 +29,8 @@ struct EnvSpec {
   std::string camera = "top";            // camera of the model that shows the task best; "" = free
   std::optional<FreeView> view;  // of the free camera; none = MuJoCo's guess from the model's size
   bool own_model = false;        // the task writes into mjModel: each simulation has a PrivateModel
+  bool divergence_is_error = false;  // UserError where MuJoCo meets a bad state; else it resets the
+                                     // simulation, which the vector env counts and the log says
   bool stale_kinematics = false;  // Step leaves xpos etc. as mj_step does, a substep behind qpos
                                   // (Gymnasium); the vector env refreshes them to draw
 };
@@ -57,7 +59,8 @@ class Env {
  public:
   virtual ~Env() = default;
   virtual const EnvSpec& Spec() const = 0;
-  // Once, before anything else: looks up ids in the model. With EnvSpec::own_model it is this
+  // Once, before anything else: looks up ids in the model. What of Spec() follows from the model
+  // (sizes, bounds, control_dt, camera) may be set here: the vector env reads it afterwards. With EnvSpec::own_model it is this
   // simulation's own, and the arrays that WriteModelField names may be written to at any time; else
   // it is shared and must not be.
   virtual void Bind(mjModel* model) = 0;

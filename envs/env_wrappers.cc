@@ -12,7 +12,12 @@ class EnvWrapper : public Env {
   explicit EnvWrapper(std::unique_ptr<Env> inner)
       : inner_(std::move(inner)), spec_(inner_->Spec()) {}
   const EnvSpec& Spec() const override { return spec_; }
-  void Bind(mjModel* model) override { inner_->Bind(model); }
+  // What a task reads from its model is in its spec from here on.
+  void Bind(mjModel* model) override {
+    inner_->Bind(model);
+    spec_ = inner_->Spec();
+    Adjust();
+  }
   void Reset(Sim sim, Rng& rng, EnvRow row) override { inner_->Reset(sim, rng, row); }
   void Enter(Sim sim, EnvRow row) override { inner_->Enter(sim, row); }
   void Step(Sim sim, std::span<const float> action, EnvRow row) override {
@@ -27,6 +32,7 @@ class EnvWrapper : public Env {
   void Restored(Sim sim) override { inner_->Restored(sim); }
 
  protected:
+  virtual void Adjust() = 0;  // spec_, which is the task's
   std::unique_ptr<Env> inner_;
   EnvSpec spec_;
 };
@@ -35,8 +41,7 @@ class ActionRepeat : public EnvWrapper {
  public:
   ActionRepeat(std::unique_ptr<Env> inner, int64_t times)
       : EnvWrapper(std::move(inner)), times_(times) {
-    spec_.control_dt *= static_cast<double>(times);
-    spec_.max_episode_steps = (spec_.max_episode_steps + times - 1) / times;
+    Adjust();
   }
   void Step(Sim sim, std::span<const float> action, EnvRow row) override {
     double sum = 0;
@@ -51,16 +56,16 @@ class ActionRepeat : public EnvWrapper {
   }
 
  private:
+  void Adjust() final {
+    spec_.control_dt *= static_cast<double>(times_);
+    spec_.max_episode_steps = (spec_.max_episode_steps + times_ - 1) / times_;
+  }
   int64_t times_;
 };
 
 class RescaleAction : public EnvWrapper {
  public:
-  explicit RescaleAction(std::unique_ptr<Env> inner)
-      : EnvWrapper(std::move(inner)), scaled_(spec_.act_low.size()) {
-    std::fill(spec_.act_low.begin(), spec_.act_low.end(), -1.f);
-    std::fill(spec_.act_high.begin(), spec_.act_high.end(), 1.f);
-  }
+  explicit RescaleAction(std::unique_ptr<Env> inner) : EnvWrapper(std::move(inner)) { Adjust(); }
   void Step(Sim sim, std::span<const float> action, EnvRow row) override {
     for (size_t j = 0; j < scaled_.size(); ++j) {
       const double low = inner_->Spec().act_low[j], high = inner_->Spec().act_high[j];
@@ -77,14 +82,19 @@ class RescaleAction : public EnvWrapper {
   }
 
  private:
+  void Adjust() final {
+    scaled_.resize(spec_.act_low.size());
+    std::fill(spec_.act_low.begin(), spec_.act_low.end(), -1.f);
+    std::fill(spec_.act_high.begin(), spec_.act_high.end(), 1.f);
+  }
   std::vector<float> scaled_;
 };
 
 class FrameStack : public EnvWrapper {
  public:
   FrameStack(std::unique_ptr<Env> inner, int64_t depth)
-      : EnvWrapper(std::move(inner)), width_(spec_.obs_dim), last_(width_) {
-    spec_.obs_dim *= depth;
+      : EnvWrapper(std::move(inner)), depth_(depth) {
+    Adjust();
   }
   void Reset(Sim sim, Rng& rng, EnvRow row) override {
     Begin(row, [&](EnvRow inner) { inner_->Reset(sim, rng, inner); });
@@ -118,6 +128,11 @@ class FrameStack : public EnvWrapper {
   }
 
  private:
+  void Adjust() final {
+    width_ = spec_.obs_dim;
+    last_.resize(width_);
+    spec_.obs_dim *= depth_;
+  }
   EnvRow InnerRow(EnvRow row) {
     return {last_, row.reward, row.terminated, row.truncated, row.success, row.info};
   }
@@ -136,8 +151,8 @@ class FrameStack : public EnvWrapper {
     return memory_.data();
   }
 
-  int64_t width_;
-  std::vector<float> last_;     // the task's newest observation
+  int64_t depth_, width_ = 0;
+  std::vector<float> last_;     // [width_] the task's newest observation
   std::vector<double> memory_;  // [spec_.obs_dim] the stack, then room for the task's memory
   bool handed_out_ = false;     // by Memory(), and nothing has happened since
 };

@@ -7,6 +7,7 @@
 
 #include "core/options.h"
 #include "envs/vector_env.h"
+#include "envs/view.h"
 
 namespace v2r {
 
@@ -22,6 +23,9 @@ struct EnvOptions {
   int64_t samples = 0;
   int64_t supersample = 1;
   std::string camera;
+  ViewOptions view;
+  bool shadow = false;
+  bool reflection = false;
   std::string autoreset = "same_step";
   int64_t max_episode_steps = 0;
   int64_t action_repeat = 1;
@@ -43,6 +47,9 @@ struct EnvOptions {
     v("supersample", supersample, "pictures are drawn this many times larger and shrunk by area: antialiasing that costs less "
       "than multisampling on a software driver", InRange(1, 4));
     v("camera", camera, "camera of the model that takes the pictures, empty = the task's own");
+    v("view", view, "a camera that the model does not have");
+    v("shadow", shadow, "draw the shadows that the model's lights cast");
+    v("reflection", reflection, "draw the reflections of materials that have reflectance");
     v("autoreset", autoreset, "when a finished episode restarts (Gymnasium's AutoresetMode)",
       OneOf({"same_step", "next_step", "disabled"}));
     v("max_episode_steps", max_episode_steps, "steps until truncation, 0 = the task's own", AtLeast(0));

@@ -25,6 +25,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   const EnvSpec& task = envs_[0]->Spec();
   ModelPtr model = LoadModel(task.model);
   stale_kinematics_ = task.stale_kinematics;
+  divergence_is_error_ = task.divergence_is_error;
   for (auto& env : envs_) {
     if (task.own_model) models_.push_back(std::make_unique<PrivateModel>(*model));
     env->Bind(task.own_model ? models_.back()->get() : model.get());
@@ -76,7 +77,18 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
     r.samples = static_cast<int>(options.samples);
     r.supersample = static_cast<int>(options.supersample);
     r.camera = options.camera.empty() ? task.camera : options.camera;
-    r.view = task.view;
+    r.view = options.view;
+    if (options.view.type != "fixed" && !options.camera.empty()) {
+      ThrowUser("env.camera={} and env.view.type={} are two cameras: give one", options.camera,
+                options.view.type);
+    }
+    if (options.view.type == "fixed" && r.camera.empty() && task.view) {
+      const FreeView& free = *task.view;
+      r.view = {"free", free.distance, free.azimuth, free.elevation, {free.lookat, free.lookat + 3},
+                ""};
+    }
+    r.shadow = options.shadow;
+    r.reflection = options.reflection;
     r.extra_group = options.distractors ? kDistractorGroup : -1;
     renderer_ = std::make_unique<Renderer>(model.get(), r);
   }
@@ -412,7 +424,20 @@ void MujocoVectorEnv::CountWarnings() {
     int count = 0;
     for (int k = 0; k < mjNWARNING; ++k) count += warning[i * mjNWARNING + k].number;
     warnings_ += std::max(0, count - seen_warnings_[i]);
+    const bool more = count > seen_warnings_[i];
     seen_warnings_[i] = count;
+    if (more && divergence_is_error_) CheckDivergence(i);
+  }
+}
+
+void MujocoVectorEnv::CheckDivergence(int i) const {
+  for (int kind : {mjWARN_BADQPOS, mjWARN_BADQVEL, mjWARN_BADQACC}) {
+    const mjWarningStat& bad = mjb_warning(batch_.get())[i * mjNWARNING + kind];
+    if (bad.number == 0) continue;
+    ThrowUser(
+        "{}: the simulation of env {} diverged in step {} of episode {}: MuJoCo says '{}' Lower "
+        "the model's timestep, take a stiffer integrator (implicitfast) or weaken its actuators",
+        spec_.name, i, steps_[i] + 1, episode_[i], mju_warningText(kind, bad.lastinfo));
   }
 }
 

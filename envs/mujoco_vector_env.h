@@ -68,7 +68,8 @@ class MujocoVectorEnv : public VectorEnv {
   void Apply(mjfBatchFunc function,
              bool save);  // to envs ids_; throws what task code or MuJoCo threw
   void DrawPictures(std::vector<uint8_t>& frames);  // of envs ids_
-  void CountWarnings();
+  void CountWarnings();  // and says where a simulation diverged
+  void CheckDivergence(int i) const;
   template <typename Body>
   static void Guarded(void* arg, int i, Body body);
 
@@ -98,6 +99,7 @@ class MujocoVectorEnv : public VectorEnv {
   std::vector<std::unique_ptr<PrivateModel>> models_;  // [N] where tasks write, else empty
   bool stale_kinematics_ = false;
   bool clip_action_ = true;
+  bool divergence_is_error_ = false;
   BatchPtr batch_;
   std::vector<mjData*> data_;  // the batch's own, one a simulation
   int distractor_mocap_ = -1;

@@ -6,6 +6,7 @@
 #include "envs/goal_tasks.h"
 #include "envs/gym/tasks.h"
 #include "envs/make.h"
+#include "envs/mjcf_task.h"
 #include "envs/mujoco_vector_env.h"
 #include "envs/tasks.h"
 
@@ -18,6 +19,7 @@ const TaskList& Tasks() {
     AddGoalTasks(t);
     AddDmcTasks(t);
     AddGymTasks(t);
+    AddMjcfTask(t);
     return t;
   }();
   return tasks;

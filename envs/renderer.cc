@@ -35,13 +35,35 @@ void ShrinkFlipped(const uint8_t* in, int h, int w, uint16_t* sums, uint8_t* out
   }
 }
 
-std::vector<std::string> CameraNames(const mjModel* model) {
+// Id of a camera or body that `key` names; UserError with the names there are.
+int Find(const mjModel* model, mjtObj type, const std::string& name, const char* key) {
+  const int id = mj_name2id(model, type, name.c_str());
+  if (id >= 0) return id;
   std::vector<std::string> names;
-  for (int i = 0; i < model->ncam; ++i) {
-    const char* name = mj_id2name(model, mjOBJ_CAMERA, i);  // null: one without a name
-    if (name != nullptr) names.emplace_back(name);
+  for (int i = 0; i < (type == mjOBJ_CAMERA ? model->ncam : model->nbody); ++i) {
+    const char* other = mj_id2name(model, type, i);
+    if (other != nullptr && *other != '\0') names.emplace_back(other);
   }
-  return names;
+  ThrowUser("{}: the model has no {} '{}'{} (it has: {})", key, mju_type2Str(type), name,
+            DidYouMean(name, names), names.empty() ? "none with a name" : Join(names, ", "));
+}
+
+// UserError where a key would say nothing in this type of view.
+void CheckView(const ViewOptions& view) {
+  const ViewOptions plain;
+  const bool fixed = view.type == "fixed", track = view.type == "track";
+  const auto refuse = [&](bool set, const char* key) {
+    if (set) ThrowUser("env.view.{} says nothing with env.view.type={}", key, view.type);
+  };
+  refuse(fixed && view.distance != plain.distance, "distance");
+  refuse(fixed && view.azimuth != plain.azimuth, "azimuth");
+  refuse(fixed && view.elevation != plain.elevation, "elevation");
+  refuse((fixed || track) && !view.lookat.empty(), "lookat");
+  refuse(!track && !view.track_body.empty(), "track_body");
+  if (track && view.track_body.empty()) ThrowUser("env.view.track_body: name the body to track");
+  if (!view.lookat.empty() && view.lookat.size() != 3) {
+    ThrowUser("env.view.lookat: {} numbers, a point has 3", view.lookat.size());
+  }
 }
 
 }  // namespace
@@ -60,18 +82,13 @@ class RenderWorker : public Worker {
       camera_.type = mjCAMERA_FIXED;
       camera_.fixedcamid = job_->camera;
     }
-    if (o.view && job_->camera < 0) {
-      std::copy_n(o.view->lookat, 3, camera_.lookat);
-      camera_.distance = o.view->distance;
-      camera_.azimuth = o.view->azimuth;
-      camera_.elevation = o.view->elevation;
-    }
+    if (o.view.type != "fixed") LookAt(o.view);
     if (o.extra_group >= 0) visible_.geomgroup[o.extra_group] = 1;
     // A tendon is drawn as many pieces.
     mjv_makeScene(model, &scene_, static_cast<int>(model->ngeom + model->nsite) + 1000);
-    for (int flag : {mjRND_SHADOW, mjRND_REFLECTION, mjRND_SKYBOX, mjRND_FOG, mjRND_HAZE}) {
-      scene_.flags[flag] = 0;
-    }
+    for (int flag : {mjRND_SKYBOX, mjRND_FOG, mjRND_HAZE}) scene_.flags[flag] = 0;
+    scene_.flags[mjRND_SHADOW] = o.shadow;
+    scene_.flags[mjRND_REFLECTION] = o.reflection;
     mjr_makeContext(model, &context_, mjFONTSCALE_50);
     mjr_setBuffer(mjFB_OFFSCREEN, &context_);
     if (context_.currentBuffer != mjFB_OFFSCREEN || context_.offWidth < o.width * o.supersample ||
@@ -95,8 +112,7 @@ class RenderWorker : public Worker {
     const RendererOptions& o = job_->options;
     const Picture picture = job_->pictures[item];
     const mjModel* model = picture.model != nullptr ? picture.model : job_->model.get();
-    mjv_updateScene(model, picture.data, &visible_, nullptr, &camera_, mjCAT_ALL,
-                    &scene_);
+    mjv_updateScene(model, picture.data, &visible_, nullptr, &camera_, mjCAT_ALL, &scene_);
     if (picture.floor != 1) ShadeFloor(picture.floor);
     const mjrRect view{0, 0, o.width * o.supersample, o.height * o.supersample};
     mjr_render(view, &scene_, &context_);
@@ -117,6 +133,14 @@ class RenderWorker : public Worker {
   }
 
  private:
+  void LookAt(const ViewOptions& view) {
+    camera_.type = job_->track_body >= 0 ? mjCAMERA_TRACKING : mjCAMERA_FREE;
+    camera_.trackbodyid = job_->track_body;
+    if (view.distance > 0) camera_.distance = view.distance;
+    camera_.azimuth = view.azimuth;
+    camera_.elevation = view.elevation;
+    std::copy(view.lookat.begin(), view.lookat.end(), camera_.lookat);
+  }
   void ShadeFloor(float factor) {
     for (int i = 0; i < scene_.ngeom; ++i) {
       mjvGeom& geom = scene_.geoms[i];
@@ -142,11 +166,11 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options)
   job_->model->vis.global.offwidth = options.width * options.supersample;
   job_->model->vis.global.offheight = options.height * options.supersample;
   job_->model->vis.quality.offsamples = options.samples;
-  job_->camera = mj_name2id(model, mjOBJ_CAMERA, options.camera.c_str());
-  if (job_->camera < 0 && !options.camera.empty()) {
-    const auto names = CameraNames(model);
-    ThrowUser("env.camera: the model has no camera '{}'{} (it has: {})", options.camera,
-              DidYouMean(options.camera, names), Join(names, ", "));
+  CheckView(options.view);
+  if (options.view.type == "track") {
+    job_->track_body = Find(model, mjOBJ_BODY, options.view.track_body, "env.view.track_body");
+  } else if (options.view.type == "fixed" && !options.camera.empty()) {
+    job_->camera = Find(model, mjOBJ_CAMERA, options.camera, "env.camera");
   }
   job_->floor = mj_name2id(model, mjOBJ_GEOM, "floor");
   InstallMujocoLog();

@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 
 #include "envs/physics.h"
+#include "envs/view.h"
 #include "envs/worker_pool.h"
 
 namespace v2r {
@@ -19,9 +19,10 @@ struct RendererOptions {
   int samples = 0;             // multisampling, 0 = off
   int supersample = 1;         // draw this many times larger in both directions and shrink by area
   std::string camera = "top";  // of the model; "" = MuJoCo's free camera
-  std::optional<FreeView> view;  // of the free camera
-  int extra_group = -1;          // geom group drawn besides MuJoCo's default 0, 1, 2
-  double patience = 10;          // seconds without a picture after which the driver is said to hang
+  ViewOptions view{};          // replaces `camera` unless it is fixed
+  bool shadow = false, reflection = false;
+  int extra_group = -1;  // geom group drawn besides MuJoCo's default 0, 1, 2
+  double patience = 10;  // seconds without a picture after which the driver is said to hang
 };
 
 // One picture to draw. `data` has current kinematics and is only read by the one thread that draws
@@ -35,8 +36,8 @@ struct Picture {
 
 class Renderer {
  public:
-  // `model` is copied. UserError: no such camera (with the names there are), no EGL (with what to
-  // install).
+  // `model` is copied. UserError: no such camera or body (with the names there are), keys of a view
+  // that contradict each other, no EGL (with what to install).
   Renderer(const mjModel* model, const RendererOptions& options);
   // Draws all of them, returns when done. A picture depends on its data and floor alone, not on the
   // thread. Error when the driver hangs or fails.
@@ -50,7 +51,7 @@ class Renderer {
   struct Job {
     RendererOptions options;
     ModelPtr model;
-    int camera = -1, floor = -1;
+    int camera = -1, track_body = -1, floor = -1;
     std::string gl_renderer;
     std::span<const Picture> pictures;
   };

@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/rng.h"
 #include "envs/make.h"
+#include "tests/envs/mjcf_model.h"
 
 namespace v2r {
 
@@ -22,6 +23,7 @@ inline EnvOptions Small(const std::string& id, int64_t num_envs = 4, bool render
   options.env_threads = options.render_threads = 2;
   options.render = render;
   options.frame_size = 32;
+  if (id == "mjcf") options.task = UserTask();
   return options;
 }
 

@@ -172,6 +172,26 @@ TEST(EnvWrappers, UnderTheVectorEnvTheyContinueBitForBit) {
   }
 }
 
+TEST(EnvWrappers, WhatATaskReadsFromItsModelIsWrappedToo) {
+  EnvOptions options = Small("gym/InvertedPendulum-v5", 2);
+  const auto plain = MakeVectorEnv(options);
+  options.frame_stack = 2;
+  options.rescale_action = true;
+  options.action_repeat = 4;
+  const auto env = MakeVectorEnv(options);
+  EXPECT_THAT(plain->Spec().act_high, ElementsAre(3));
+  EXPECT_THAT(env->Spec().act_high, ElementsAre(1));
+  EXPECT_EQ(env->Spec().obs_dim, 2 * plain->Spec().obs_dim);
+  EXPECT_DOUBLE_EQ(env->Spec().control_dt, 4 * plain->Spec().control_dt);
+  EXPECT_EQ(env->Spec().max_episode_steps, 250);
+  env->Reset(1), plain->Reset(1);
+  Seen last;
+  for (int k = 0; k < 4; ++k) last = Look(plain->Step(std::vector<float>{1.5f, -1.5f}));
+  const Seen seen = Look(env->Step(std::vector<float>{0.5f, -0.5f}));
+  EXPECT_EQ(RowOf(seen.next_obs, 1, 8)[4], RowOf(last.next_obs, 1, 4)[0]);
+  EXPECT_EQ(seen.env_reward[0], 4);
+}
+
 TEST(EnvWrappers, ClipActionOffHandsActionsOverAsTheyAre) {
   EnvOptions options = Small("steps", 2);
   for (const bool clip : {true, false}) {

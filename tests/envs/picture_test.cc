@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "core/error.h"
 #include "tests/envs/drive.h"
 
@@ -190,6 +192,114 @@ TEST(Pictures, CameraAntialiasingAndSizeAreHeard) {
   EXPECT_LT(Rmse(frame([](EnvOptions& o) { o.supersample = 2; }), fine), .7 * Rmse(plain, fine));
   EXPECT_LT(Rmse(frame([](EnvOptions& o) { o.supersample = 3; }), fine), .7 * Rmse(plain, fine));
   EXPECT_LT(Rmse(frame([](EnvOptions& o) { o.samples = 4; }), fine), .7 * Rmse(plain, fine));
+}
+
+std::vector<uint8_t> UserPicture(const std::function<void(EnvOptions&)>& change) {
+  EnvOptions options = Small("mjcf", 1, true);
+  options.task = UserTask("frame_skip: 4\nqpos_noise: 0\nqvel_noise: 0\nkeyframe: straight");
+  change(options);
+  return Look(MakeVectorEnv(options)->Reset(1)).frame;
+}
+
+TEST(Pictures, FreeViewIsTheCameraItDescribes) {
+  // The model's camera `above`: 1 m high, looking down, x to the right.
+  const auto above = UserPicture([](EnvOptions&) {});
+  EXPECT_EQ(above, UserPicture([](EnvOptions& o) { o.camera = "above"; })) << "the first";
+  const auto same = [](EnvOptions& o) {
+    o.view.type = "free";
+    o.view.distance = 1;
+    o.view.azimuth = 90;
+    o.view.elevation = -90;
+    o.view.lookat = {0, 0, 0};
+  };
+  const auto free = UserPicture(same);
+  EXPECT_LT(Rmse(above, free), 3);
+  EXPECT_GT(Rmse(free, UserPicture([&](EnvOptions& o) {
+                   same(o);
+                   o.view.distance = .6;
+                 })),
+            5);
+  EXPECT_GT(Rmse(free, UserPicture([&](EnvOptions& o) {
+                   same(o);
+                   o.view.azimuth = 30;
+                 })),
+            5);
+  EXPECT_GT(Rmse(free, UserPicture([&](EnvOptions& o) {
+                   same(o);
+                   o.view.elevation = -50;
+                 })),
+            5);
+  EXPECT_GT(Rmse(free, UserPicture([&](EnvOptions& o) {
+                   same(o);
+                   o.view.lookat = {.1, 0, 0};
+                 })),
+            5);
+}
+
+TEST(Pictures, TrackingViewFollowsTheBody) {
+  const auto disc = [](EnvOptions& o) {
+    o.view.type = "track";
+    o.view.distance = .15;
+    o.view.elevation = -90;
+    o.view.track_body = "disc";
+  };
+  const auto near = UserPicture(disc);
+  const uint8_t* middle = near.data() + (16 * 32 + 16) * 3;
+  EXPECT_GT(middle[0], 2 * middle[2]) << "the disc is red";
+  EXPECT_NE(near, UserPicture([&](EnvOptions& o) {
+              disc(o);
+              o.view.track_body = "upper";
+            }));
+}
+
+TEST(Pictures, ShadowsAndReflectionsAreHeard) {
+  const auto plain = UserPicture([](EnvOptions&) {});
+  EXPECT_NE(plain, UserPicture([](EnvOptions& o) { o.shadow = true; }));
+  const auto mirror = [](bool on) {
+    EnvOptions options = Small("mjcf", 1, true);
+    const std::string text =
+        "<mujoco><asset><material name='m' reflectance='.8'/></asset><worldbody><light pos='0 0 "
+        "3'/><camera name='c' pos='0 -1 .5' xyaxes='1 0 0 0 .5 1'/><geom type='plane' size='1 1 "
+        ".1' material='m'/><body pos='0 0 .3'><joint name='j'/><geom size='.1' rgba='1 0 0 "
+        "1'/></body></worldbody><actuator><motor joint='j'/></actuator></mujoco>";
+    options.task =
+        ParseYaml("{model: " + WriteModel(text, "mirror").string() + ", frame_skip: 1}", "test");
+    options.reflection = on;
+    return Look(MakeVectorEnv(options)->Reset(1)).frame;
+  };
+  EXPECT_GT(Rmse(mirror(false), mirror(true)), 1);
+}
+
+TEST(Pictures, ViewsThatContradictAreRefused) {
+  const auto error = [](auto change) -> std::string {
+    EnvOptions options = Small("mjcf", 1, true);
+    change(options.view, options);
+    try {
+      MakeVectorEnv(options);
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(error([](auto& v, auto&) { v.distance = 1; }), HasSubstr("env.view.distance"));
+  EXPECT_THAT(error([](auto& v, auto&) { v.type = "track"; }), HasSubstr("env.view.track_body"));
+  EXPECT_THAT(error([](auto& v, auto&) {
+                v.type = "track";
+                v.track_body = "dics";
+              }),
+              HasSubstr("did you mean 'disc'"));
+  EXPECT_THAT(error([](auto& v, auto&) {
+                v.type = "free";
+                v.lookat = {1, 2};
+              }),
+              HasSubstr("env.view.lookat"));
+  EXPECT_THAT(error([](auto& v, auto& o) {
+                v.type = "free";
+                o.camera = "above";
+              }),
+              HasSubstr("two cameras"));
+  EXPECT_THAT(error([](auto&, auto& o) { o.camera = "abov"; }), HasSubstr("did you mean 'above'"));
 }
 
 TEST(Pictures, FirstRowIsOnTop) {
