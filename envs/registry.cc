@@ -6,6 +6,7 @@
 #include "envs/mujoco_vector_env.h"
 #include "envs/push.h"
 #include "envs/reach.h"
+#include "envs/remote/remote_vector_env.h"
 #include "envs/tasks.h"
 
 namespace v2r {
@@ -45,6 +46,9 @@ std::vector<FieldDoc> EnvTaskFields(const std::string& id) {
 }
 
 std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options) {
+  if (options.processes > 0 || !options.workers.empty()) {
+    return std::make_unique<RemoteVectorEnv>(options);
+  }
   return std::make_unique<MujocoVectorEnv>(
       options, [&] { return EnvRegistry().Make(options.id, options.task); });
 }
