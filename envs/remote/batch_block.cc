@@ -98,11 +98,6 @@ void BatchLayout::CopyRows(const BatchLayout& from, const uint8_t* from_block, b
   }
 }
 
-void BatchLayout::RepeatFrame(uint8_t* block) const {
-  if (row_bytes_[kFrame] == 0) return;
-  std::memcpy(block + offset_[kFrame], block + offset_[kNextFrame], rows_ * row_bytes_[kFrame]);
-}
-
 std::unique_ptr<SharedMemory> SharedMemory::Create(size_t size) {
   std::random_device device;
   const std::string name =

@@ -28,8 +28,6 @@ class BatchLayout {
   // block's is filled at all.
   void CopyRows(const BatchLayout& from, const uint8_t* from_block, bool with_frame,
                 int64_t from_row, uint8_t* block, bool frame, int64_t row, int64_t count) const;
-  // Fills `frame` of this block with next_frame.
-  void RepeatFrame(uint8_t* block) const;
 
  private:
   static constexpr size_t kCount = 14;

@@ -141,7 +141,7 @@ void Channel::Send(Tag tag, uint32_t sequence, std::span<const uint8_t> first,
                 [&](auto done) { asio::async_write(impl_->socket, parts, std::move(done)); });
 }
 
-FrameHead Channel::Receive(std::vector<uint8_t>& payload, double seconds) {
+FrameHead Channel::Receive(std::vector<uint8_t>& payload, double seconds, uint32_t limit) {
   std::array<uint8_t, kHeadSize> bytes;
   const auto read = [&](void* to, size_t size) {
     impl_->Within(seconds, "said nothing", [&](auto done) {
@@ -150,6 +150,10 @@ FrameHead Channel::Receive(std::vector<uint8_t>& payload, double seconds) {
   };
   read(bytes.data(), bytes.size());
   const FrameHead head = ReadHead(bytes);
+  if (head.size > limit) {
+    throw WireError(
+        fmt::format("sent a frame of {} bytes, more than the {} that are taken", head.size, limit));
+  }
   payload.resize(head.size);
   if (head.size > 0) read(payload.data(), payload.size());
   if (Crc32(payload) != head.checksum) throw WireError("sent a damaged frame");

@@ -33,8 +33,9 @@ class Channel {
   // ever. WireError: the other side is gone or takes nothing.
   void Send(Tag tag, uint32_t sequence, std::span<const uint8_t> first,
             std::span<const uint8_t> second, double seconds);
-  // WireError: the other side is gone, silent for `seconds` (0 = for ever) or sent garbage.
-  FrameHead Receive(std::vector<uint8_t>& payload, double seconds);
+  // WireError: the other side is gone, silent for `seconds` (0 = for ever), sent garbage or more
+  // than `limit` bytes.
+  FrameHead Receive(std::vector<uint8_t>& payload, double seconds, uint32_t limit = kMaxPayload);
   // Sends nothing more and waits until the other side is gone too, so that it can read what was
   // sent last.
   void Finish(double seconds);

@@ -81,14 +81,8 @@ FrameHead ReadHead(std::span<const uint8_t, kHeadSize> in) {
     throw WireError(fmt::format("speaks version {} of the worker protocol, this program version {}",
                                 version, kWireVersion));
   }
-  const FrameHead head{static_cast<Tag>(Load<uint16_t>(in.data() + 6)),
-                       Load<uint32_t>(in.data() + 8), Load<uint32_t>(in.data() + 12),
-                       Load<uint32_t>(in.data() + 16)};
-  if (head.size > kMaxPayload) {
-    throw WireError(fmt::format("sent a frame of {} bytes, more than the {} that are taken",
-                                head.size, kMaxPayload));
-  }
-  return head;
+  return {static_cast<Tag>(Load<uint16_t>(in.data() + 6)), Load<uint32_t>(in.data() + 8),
+          Load<uint32_t>(in.data() + 12), Load<uint32_t>(in.data() + 16)};
 }
 
 void ByteReader::Short() { throw WireError("sent a message that is too short"); }

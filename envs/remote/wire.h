@@ -59,7 +59,7 @@ uint32_t Crc32(std::span<const uint8_t> bytes, uint32_t crc = 0);
 // "V2RW", version u16, tag u16, sequence u32, size u32, checksum u32, checksum of these 20 bytes.
 void WriteHead(const FrameHead& head, std::span<uint8_t, kHeadSize> out,
                uint16_t version = kWireVersion);
-// WireError: no frame, damaged, of another protocol version, too large.
+// WireError: no frame, damaged, of another protocol version.
 FrameHead ReadHead(std::span<const uint8_t, kHeadSize> in);
 
 // Appends values to `bytes`.

@@ -24,7 +24,8 @@
 namespace v2r {
 namespace {
 
-constexpr double kHandshakeSeconds = 30;  // a client that connects and says nothing is dropped
+constexpr uint32_t kGreetingLimit = 1 << 16;  // bytes, from somebody not yet known
+constexpr double kHandshakeSeconds = 30;      // a client that connects and says nothing is dropped
 
 // Does not tell by its duration how much was right.
 bool SameText(const std::string& a, const std::string& b) {
@@ -70,7 +71,7 @@ class Session {
     FrameHead head;
     std::string why;
     try {
-      head = channel_.Receive(in_, kHandshakeSeconds);
+      head = channel_.Receive(in_, kHandshakeSeconds, kGreetingLimit);
     } catch (const WireError& error) {
       LogWarn("worker: a client {}", error.what());
       out_.clear();  // a client of another version finds this side's in the head
