@@ -23,9 +23,9 @@ class BatchLayout {
   void Write(const BatchView& view, bool with_frame, uint8_t* block) const;
   // Arrays in `block`, aligned for what they hold; `frame` is next_frame without one of its own.
   BatchView View(const uint8_t* block, bool with_frame) const;
-  // Copies `count` rows of every array, those from `from_row` of another block to `row` of this.
-  // With without `with_frame` the other block's frame is its next_frame; `frame` says whether this
-  // block's is filled at all.
+  // Copies `count` rows of every array: from `from_row` on of another block to `row` on of this
+  // one. Without `with_frame` the other's frame is its next_frame; without `frame` this one's is
+  // left as it is.
   void CopyRows(const BatchLayout& from, const uint8_t* from_block, bool with_frame,
                 int64_t from_row, uint8_t* block, bool frame, int64_t row, int64_t count) const;
 

@@ -60,6 +60,7 @@ WorkerProcess SpawnWorker(const std::string& program, const std::vector<std::str
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_adddup2(&actions, ends[1], kWorkerFd);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kWorkerFd + 1);
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   WorkerProcess process{ends[0], -1, true};

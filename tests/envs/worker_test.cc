@@ -203,6 +203,25 @@ TEST_F(Faults, AWorkerThatHangsIsReplaced) {
                          HasSubstr("said nothing for 0.7 s"), HasSubstr("it is killed")));
 }
 
+TEST_F(Faults, StatesAreKeptEverySoManySteps) {
+  const auto repeated = [&](int64_t sync, bool save) {
+    EnvOptions options = WithWorkers(options_, 1);
+    options.worker_sync = sync;
+    RemoteVectorEnv env(options, starter_.Spawner());
+    Roll(env, 1, 7);
+    StateDict state;
+    if (save) env.SaveState(state);
+    ::kill(starter_.pids.back(), SIGKILL);
+    testing::internal::CaptureStdout();
+    std::vector<float> distance(5);
+    env.TrueDistance(distance);
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_THAT(repeated(100, false), HasSubstr("repeats 8 questions")) << "Reset and seven steps";
+  EXPECT_THAT(repeated(3, false), HasSubstr("repeats 2 questions")) << "a state and one step";
+  EXPECT_THAT(repeated(100, true), HasSubstr("repeats 1 questions")) << "a state";
+}
+
 TEST_F(Faults, WarningsOfTheEngineAreNotLostWithTheWorker) {
   Make();
   env_->Reset(1);
