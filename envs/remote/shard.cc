@@ -255,6 +255,8 @@ void Shard::Replace(std::string why) {
     LogWarn("{}; another one takes over from the last state kept and repeats {} questions", what,
             kept_);
     link_.reset();
+    // Whoever looks after the workers may be starting one.
+    std::this_thread::sleep_for(std::chrono::milliseconds(250 * (failures_ - 1)));
     const VectorEnvSpec before = spec_;
     try {
       Connect(failures_ - 1);

@@ -56,9 +56,9 @@ class Shard {
 
   // What a question is to the state of the environments.
   enum class Effect { kNone, kChanges, kReplaces };
-  // Sends `question`, whose payload Payload() was filled with. Never throws: what goes wrong shows
-  // in Await.
+  // Takes the payload of the next question; empty at first.
   ByteWriter Payload() { return ByteWriter(question_); }
+  // Sends `question` with that payload. What goes wrong shows in Await.
   void Post(Tag question, Effect effect);
   // Waits for the answer, in answer(). Replaces a worker that is gone (a warning says which and
   // why): the questions since the last state are asked again. Throws what the environments threw
@@ -96,8 +96,8 @@ class Shard {
   VectorEnvSpec spec_;
   BatchLayout layout_;
   std::unique_ptr<Link> link_;
-  std::vector<Entry> journal_;  // from a state on: kReset or kLoad first; a pool of `kept_` entries
-  size_t kept_ = 0;
+  std::vector<Entry> journal_;  // what leads to the present state: kReset or kLoad first
+  size_t kept_ = 0;             // entries of it that count; the others' memory is used again
   std::vector<uint8_t> question_, answer_;
   Tag asked_ = Tag::kDone, answered_ = Tag::kDone;
   Effect effect_ = Effect::kNone;

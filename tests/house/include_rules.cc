@@ -51,7 +51,7 @@ const std::vector<Library>& Libraries() {
       {"nlohmann-json", "nlohmann/.*", {"models"}, {"core", "media", "models", "app"}},
       {"mujoco", "mujoco/.*", {"envs"}, {"envs"}},
       {"egl", "(EGL|GL|KHR)/.*", {"envs"}, {"envs"}},
-      {"boost", "boost/.*", {"envs"}, {"core", "envs", "app"}},
+      {"boost", "boost/.*", {}, {"core", "envs", "app"}},
       {"cli11", "CLI/.*", {"app"}, {"app"}},
       {"protozero", "protozero/.*", {"app"}, {"app"}},
       {"nanobind", "nanobind/.*", {"bindings"}, {"bindings"}},
