@@ -24,6 +24,16 @@ inline int Flag(int argc, char** argv, const std::string& name, int fallback) {
   return fallback;
 }
 
+// The same for text.
+inline std::string TextFlag(int argc, char** argv, const std::string& name,
+                            const std::string& fallback) {
+  const std::string prefix = "--" + name + "=";
+  for (int i = 1; i < argc; ++i) {
+    if (std::string(argv[i]).starts_with(prefix)) return argv[i] + prefix.size();
+  }
+  return fallback;
+}
+
 // Seconds of processor time that all threads of this process have used.
 inline double ProcessSeconds() {
   timespec t;

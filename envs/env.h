@@ -1,10 +1,11 @@
-// Env: the task logic of one simulation. A task is one file of less than 120 lines and its MJCF in
-// envs/assets.
+// Env: the task logic of one simulation. A task is one file of some 150 lines or less and its MJCF
+// in envs/assets (docs/add_an_env.md goes through one).
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ struct EnvSpec {
   bool has_goal_frame = false;           // PoseGoal shows the goal of the episode
   std::vector<InfoField> info;           // what EnvRow::info holds, in this order
   std::string camera = "top";            // camera of the model that shows the task best; "" = free
-  bool own_model = false;  // the task writes into mjModel: each simulation has a PrivateModel
+  std::optional<FreeView> view;  // of the free camera; none = MuJoCo's guess from the model's size
+  bool own_model = false;        // the task writes into mjModel: each simulation has a PrivateModel
   bool stale_kinematics = false;  // Step leaves xpos etc. as mj_step does, a substep behind qpos
                                   // (Gymnasium); the vector env refreshes them to draw
 };
@@ -43,9 +45,9 @@ struct Sim {
 struct EnvRow {
   std::span<float> obs;  // [obs_dim]
   double& reward;
-  uint8_t& terminated;  // the episode ended by itself: no bootstrap
-  uint8_t& truncated;   // the episode was cut; the vector env sets it at the step limit
-  uint8_t& success;     // of the state after the step
+  uint8_t& terminated;     // the episode ended by itself: no bootstrap
+  uint8_t& truncated;      // the episode was cut; the vector env sets it at the step limit
+  uint8_t& success;        // of the state after the step
   std::span<double> info;  // the fields of EnvSpec::info one after the other; 0 at Reset and Step
 };
 
@@ -67,7 +69,8 @@ class Env {
   // the model) after mj_resetData: runs the forward pass that Reset ends with and writes `row`.
   // UserError where the task has more to its state than that.
   virtual void Enter(Sim sim, EnvRow row);
-  // One control step. action: [act_dim], finite, within the bounds. Leaves the kinematics (xpos,
+  // One control step. action: [act_dim], finite, within the bounds
+  // (env.clip_action=false: anywhere). Leaves the kinematics (xpos,
   // geom_xpos, ...) current, so that a picture shows the state after the step. Writes the whole
   // row.
   virtual void Step(Sim sim, std::span<const float> action, EnvRow row) = 0;
@@ -85,9 +88,9 @@ class Env {
   // All the task keeps between calls beyond MuJoCo's integration state, as one flat array that the
   // vector env saves and restores.
   virtual std::span<double> Memory() { return {}; }
-  // After MuJoCo's state and Memory() were restored: brings derived quantities (and an own model) to
-  // what they were. The default runs mj_forward. What a step reads of the quantities that mj_step
-  // leaves behind (an xpos one substep old) belongs into Memory().
+  // After MuJoCo's state and Memory() were restored: brings derived quantities (and an own model)
+  // to what they were. The default runs mj_forward. What a step reads of the quantities that
+  // mj_step leaves behind (an xpos one substep old) belongs into Memory().
   virtual void Restored(Sim sim);
 };
 

@@ -24,11 +24,17 @@ inline double Norm(Vec2 a) { return std::hypot(a.x, a.y); }
 inline Vec2 Polar(double radius, double angle) {
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
+// `a`, or what has its direction and is `longest` long.
+inline Vec2 Shorten(Vec2 a, double longest) {
+  const double size = Norm(a);
+  return size > longest ? (longest / size) * a : a;
+}
 
-// What stays the same during one demonstration, and the action a random walker holds.
-struct ExpertHabit {
+// What stays the same during one demonstration, and the actions that a random walker holds.
+template <int kActions>
+struct HabitOf {
   double speed = 1;  // fraction of the full speed
-  double held[2] = {0, 0};
+  double held[kActions] = {};
 
   void Draw(Rng& rng, double slowest, double fastest) {
     speed = rng.Uniform(slowest, fastest);
@@ -42,7 +48,15 @@ struct ExpertHabit {
       action[i] = static_cast<float>(held[i]);
     }
   }
+  // Actions 0 and 1 for a velocity of `wish` (m/s) in the plane where action 1 is `full` m/s: not
+  // faster than this habit, and a little unsteady.
+  void Steer(Vec2 wish, double full, Rng& rng, std::span<float> action) const {
+    wish = Shorten(wish, speed * full);
+    action[0] = static_cast<float>(wish.x / full + 0.04 * rng.Normal());
+    action[1] = static_cast<float>(wish.y / full + 0.04 * rng.Normal());
+  }
 };
+using ExpertHabit = HabitOf<2>;
 
 // A struct of doubles as a flat array (for Env::Memory).
 template <typename T>

@@ -24,6 +24,10 @@ struct EnvOptions {
   std::string camera;
   std::string autoreset = "same_step";
   int64_t max_episode_steps = 0;
+  int64_t action_repeat = 1;
+  bool clip_action = true;
+  bool rescale_action = false;
+  int64_t frame_stack = 1;
   int64_t processes = 0;
   std::vector<std::string> workers;
   double worker_timeout = 60;
@@ -47,6 +51,11 @@ struct EnvOptions {
     v("autoreset", autoreset, "when a finished episode restarts (Gymnasium's AutoresetMode)",
       OneOf({"same_step", "next_step", "disabled"}));
     v("max_episode_steps", max_episode_steps, "steps until truncation, 0 = the task's own", AtLeast(0));
+    v("action_repeat", action_repeat, "steps of the task with one action; rewards add up", InRange(1, 100));
+    v("clip_action", clip_action, "actions outside the bounds are clipped (false: handed to the task as they are)");
+    v("rescale_action", rescale_action, "actions in [-1, 1] are mapped onto the task's bounds");
+    v("frame_stack", frame_stack, "observations handed over together, oldest first (for pictures: encoder.frame_stack)",
+      InRange(1, 32));
     v("processes", processes, "worker processes that step and draw a part of the environments each, 0 = none; they share "
       "env_threads and render_threads", AtLeast(0));
     v("workers", workers, "addresses of `v2r worker` to use instead: unix:PATH or tcp://HOST:PORT, each takes a part");

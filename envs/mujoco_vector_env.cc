@@ -50,6 +50,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   autoreset_ = options.autoreset == "same_step"   ? Autoreset::kSameStep
                : options.autoreset == "next_step" ? Autoreset::kNextStep
                                                   : Autoreset::kDisabled;
+  clip_action_ = options.clip_action;
   if (options.distractors) {
     const int body = mj_name2id(model.get(), mjOBJ_BODY, "distractor");
     if (body < 0 || model->body_mocapid[body] < 0) {
@@ -79,6 +80,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
     r.samples = static_cast<int>(options.samples);
     r.supersample = static_cast<int>(options.supersample);
     r.camera = options.camera.empty() ? task.camera : options.camera;
+    r.view = task.view;
     r.extra_group = options.distractors ? kDistractorGroup : -1;
     renderer_ = std::make_unique<Renderer>(model.get(), r);
   }
@@ -140,7 +142,8 @@ void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
           "gradients)",
           spec_.name, j, slice_.first + k / spec_.act_dim, actions[k]);
     }
-    actions_[k] = std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]);
+    actions_[k] =
+        clip_action_ ? std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]) : actions[k];
   }
   waiting_ = true;
   Start(Task::kStep);
@@ -324,9 +327,8 @@ void MujocoVectorEnv::StepAll() {
   // Pictures of every state after the step: the started ones of next_step included, the frozen ones
   // of disabled unchanged.
   if (next_step) {
-    for (int i = 0; i < n(); ++i) {
-      if (ended_[i]) ids_.push_back(i);
-    }
+    ids_.resize(n());
+    std::iota(ids_.begin(), ids_.end(), 0);  // in order: the batch engine takes no other
     std::fill(ended_.begin(), ended_.end(), 0);
   }
   DrawPictures(next_frame_);
@@ -391,7 +393,7 @@ void MujocoVectorEnv::BeginEpisodes() {
 }
 
 void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
-  if (renderer_ == nullptr) return;
+  if (renderer_ == nullptr || ids_.empty()) return;
   const Stopwatch watch;
   if (stale_kinematics_) Apply(KinematicsSim, /*save=*/false);
   const size_t frame_bytes = frames.size() / n();

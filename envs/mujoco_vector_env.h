@@ -105,6 +105,7 @@ class MujocoVectorEnv : public VectorEnv {
   ModelPtr base_;  // of models_
   std::vector<std::unique_ptr<PrivateModel>> models_;  // [N] where tasks write, else empty
   bool stale_kinematics_ = false;
+  bool clip_action_ = true;
   BatchPtr batch_;
   std::vector<mjData*> data_;  // the batch's own, one a simulation
   int distractor_mocap_ = -1;

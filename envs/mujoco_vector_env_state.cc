@@ -60,7 +60,8 @@ void MujocoVectorEnv::SaveState(StateDict& state) const {
   state["terminated"] = Blob::Of(All(terminated_));
   state["truncated"] = Blob::Of(All(truncated_));
   state["success"] = Blob::Of(All(success_));
-  state["info"] = Blob::Of(All(info_));
+  // Of envs that rest until Reset. Not a key of tasks without info.
+  if (spec_.info_dim > 0) state["info"] = Blob::Of(All(info_));
   state["goal_frame"] = Blob::Of(All(coming_goal_frame_));
   state["goal_id"] = Blob::Of(All(coming_goal_id_));
 }
@@ -130,7 +131,7 @@ void MujocoVectorEnv::LoadState(const StateDict& state) {
   Read(state, "terminated", terminated_);
   Read(state, "truncated", truncated_);
   Read(state, "success", success_);
-  if (state.contains("info")) Read(state, "info", info_);  // older files lack it
+  if (spec_.info_dim > 0) Read(state, "info", info_);
   Read(state, "goal_frame", coming_goal_frame_);
   Read(state, "goal_id", coming_goal_id_);
   // The pictures of the states at rest follow from them; the goals are those of the episodes that

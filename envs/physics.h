@@ -59,6 +59,14 @@ class PrivateModel {
   std::vector<std::vector<float>> floats_;
 };
 
+// Where a camera that is not of the model stands (mjvCamera's numbers).
+struct FreeView {
+  double lookat[3] = {};
+  double distance = 1;     // from lookat, m
+  double azimuth = 90;     // degrees; 90 = looking along y
+  double elevation = -45;  // degrees; -90 = looking down
+};
+
 // Id of a named object of the model (mjOBJ_SITE, "tip"); Error when there is none.
 int RequireId(const mjModel* model, mjtObj type, const char* name);
 

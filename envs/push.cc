@@ -73,10 +73,7 @@ class Push : public Env {
         wish = turn * round + (8 * (0.065 - radius)) * out;
       }
     }
-    const double size = Norm(wish), limit = memory_.habit.speed * kSpeed;
-    if (size > limit) wish = (limit / size) * wish;
-    action[0] = static_cast<float>(wish.x / kSpeed + 0.04 * rng.Normal());
-    action[1] = static_cast<float>(wish.y / kSpeed + 0.04 * rng.Normal());
+    memory_.habit.Steer(wish, kSpeed, rng, action);
   }
 
   double TrueDistance(Sim sim) const override { return Norm(Puck(sim) - target_); }

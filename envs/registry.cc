@@ -2,10 +2,11 @@
 
 #include "envs/dmc/tasks.h"
 #include "envs/env.h"
+#include "envs/env_wrappers.h"
+#include "envs/goal_tasks.h"
+#include "envs/gym/tasks.h"
 #include "envs/make.h"
 #include "envs/mujoco_vector_env.h"
-#include "envs/push.h"
-#include "envs/reach.h"
 #include "envs/remote/remote_vector_env.h"
 #include "envs/tasks.h"
 
@@ -15,18 +16,9 @@ namespace {
 const TaskList& Tasks() {
   static const TaskList tasks = [] {
     TaskList t;
-    t.Add<NoTaskOptions>("v2r/reach", "planar two-link arm, fixed disc: bring the tip to the disc",
-                         [](const auto&) { return MakeReach(false); });
-    t.Add<NoTaskOptions>(
-        "v2r/reach_goal",
-        "planar two-link arm, goal drawn per episode and shown as a picture of the arm posed there",
-        [](const auto&) { return MakeReach(true); });
-    t.Add<NoTaskOptions>("v2r/push",
-                         "push a puck onto a fixed disc, puck starts in a 12 x 5 cm box",
-                         [](const auto&) { return MakePush(false); });
-    t.Add<NoTaskOptions>("v2r/push_wide", "push a puck onto a fixed disc, puck starts anywhere",
-                         [](const auto&) { return MakePush(true); });
+    AddGoalTasks(t);
     AddDmcTasks(t);
+    AddGymTasks(t);
     return t;
   }();
   return tasks;
@@ -50,7 +42,7 @@ std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options) {
     return std::make_unique<RemoteVectorEnv>(options);
   }
   return std::make_unique<MujocoVectorEnv>(
-      options, [&] { return EnvRegistry().Make(options.id, options.task); });
+      options, [&] { return WrapEnv(EnvRegistry().Make(options.id, options.task), options); });
 }
 
 }  // namespace v2r

@@ -37,7 +37,10 @@ void ShrinkFlipped(const uint8_t* in, int h, int w, uint16_t* sums, uint8_t* out
 
 std::vector<std::string> CameraNames(const mjModel* model) {
   std::vector<std::string> names;
-  for (int i = 0; i < model->ncam; ++i) names.emplace_back(mj_id2name(model, mjOBJ_CAMERA, i));
+  for (int i = 0; i < model->ncam; ++i) {
+    const char* name = mj_id2name(model, mjOBJ_CAMERA, i);  // null: one without a name
+    if (name != nullptr) names.emplace_back(name);
+  }
   return names;
 }
 
@@ -56,6 +59,12 @@ class RenderWorker : public Worker {
     if (job_->camera >= 0) {
       camera_.type = mjCAMERA_FIXED;
       camera_.fixedcamid = job_->camera;
+    }
+    if (o.view && job_->camera < 0) {
+      std::copy_n(o.view->lookat, 3, camera_.lookat);
+      camera_.distance = o.view->distance;
+      camera_.azimuth = o.view->azimuth;
+      camera_.elevation = o.view->elevation;
     }
     if (o.extra_group >= 0) visible_.geomgroup[o.extra_group] = 1;
     // A tendon is drawn as many pieces.

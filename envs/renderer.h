@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -15,19 +16,20 @@ namespace v2r {
 struct RendererOptions {
   int threads = 1;
   int height = 64, width = 64;
-  int samples = 0;      // multisampling, 0 = off
-  int supersample = 1;  // draw this many times larger in both directions and shrink by area
+  int samples = 0;             // multisampling, 0 = off
+  int supersample = 1;         // draw this many times larger in both directions and shrink by area
   std::string camera = "top";  // of the model; "" = MuJoCo's free camera
-  int extra_group = -1;  // geom group drawn besides MuJoCo's default 0, 1, 2
-  double patience = 10;  // seconds without a picture after which the driver is said to hang
+  std::optional<FreeView> view;  // of the free camera
+  int extra_group = -1;          // geom group drawn besides MuJoCo's default 0, 1, 2
+  double patience = 10;          // seconds without a picture after which the driver is said to hang
 };
 
 // One picture to draw. `data` has current kinematics and is only read by the one thread that draws
 // it (MuJoCo wants it mutable).
 struct Picture {
   mjData* data = nullptr;
-  uint8_t* out = nullptr;  // [height, width, 3] RGB, first row on top
-  float floor = 1;         // factor on the colour of the geom named "floor"
+  uint8_t* out = nullptr;          // [height, width, 3] RGB, first row on top
+  float floor = 1;                 // factor on the colour of the geom named "floor"
   const mjModel* model = nullptr;  // of this simulation where it has its own, else the Renderer's
 };
 

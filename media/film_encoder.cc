@@ -47,7 +47,8 @@ T* Need(T* pointer, const char* what) {
 
 void QuietLog() {
   static const bool once = [] {
-    if (std::getenv("OPENCV_FFMPEG_LOGLEVEL") == nullptr) av_log_set_level(AV_LOG_QUIET);
+    const char* level = std::getenv("OPENCV_FFMPEG_LOGLEVEL");  // OpenCV's reader obeys it too
+    av_log_set_level(level == nullptr ? AV_LOG_QUIET : std::atoi(level));
     return true;
   }();
   static_cast<void>(once);

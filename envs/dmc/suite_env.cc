@@ -8,16 +8,6 @@
 
 namespace v2r::dmc {
 
-void ObsRow::Put(double value) {
-  V2R_CHECK(!left_.empty(), "the observation has no room left");
-  left_[0] = static_cast<float>(value);
-  left_ = left_.subspan(1);
-}
-
-void ObsRow::Put(const mjtNum* values, int count) {
-  for (int k = 0; k < count; ++k) Put(values[k]);
-}
-
 void ModelArrays::Add(mjtNum* values, int size) {
   arrays_.push_back({values, nullptr, size});
   mjcf_.insert(mjcf_.end(), values, values + size);

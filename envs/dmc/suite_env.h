@@ -7,20 +7,9 @@
 
 #include "envs/dmc/tolerance.h"
 #include "envs/env.h"
+#include "envs/row_writer.h"
 
 namespace v2r::dmc {
-
-// Fills an observation from its first entry to its last.
-class ObsRow {
- public:
-  explicit ObsRow(std::span<float> row) : left_(row) {}
-  void Put(double value);
-  void Put(const mjtNum* values, int count);
-  bool Full() const { return left_.empty(); }
-
- private:
-  std::span<float> left_;
-};
 
 // The arrays of its own model that a task writes, whole: what Env::Memory keeps of them.
 class ModelArrays {

@@ -16,6 +16,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "envs/env_wrappers.h"
 #include "envs/mujoco_vector_env.h"
 #include "envs/remote/batch_block.h"
 #include "envs/remote/channel.h"
@@ -171,7 +172,8 @@ class Session {
       return Tag::kRefused;
     }
     env_ = std::make_unique<MujocoVectorEnv>(
-        options, [&] { return EnvRegistry().Make(options.id, options.task); }, slice);
+        options, [&] { return WrapEnv(EnvRegistry().Make(options.id, options.task), options); },
+        slice);
     layout_ = BatchLayout(env_->Spec(), env_->Spec().num_envs);
     PutSpec(out, env_->Spec());
     return Tag::kSpec;

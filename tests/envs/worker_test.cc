@@ -46,6 +46,33 @@ TEST(Workers, RowsThroughTheSocketEqualThoseThroughMemory) {
   EXPECT_TRUE(SameStory(alone, Tell(env, 12)));
 }
 
+void ExpectSameAlsoAfterAFault(const EnvOptions& options) {
+  const Story alone = Tell(*MakeVectorEnv(options), 14);
+  Starter starter;
+  RemoteVectorEnv env(WithWorkers(options, 2), starter.Spawner());
+  const Story story = Tell(env, 14, [&](int t) {
+    if (t == 11) ::kill(starter.pids[0], SIGKILL);
+  });
+  EXPECT_TRUE(SameStory(alone, story)) << options.id << " " << options.autoreset;
+  EXPECT_EQ(env.Timings().at("env/worker_restarts"), 1);
+}
+
+TEST(Workers, WrappersAreTheSame) {
+  EnvOptions options = Brief("v2r/push");
+  options.action_repeat = options.frame_stack = 2;
+  options.rescale_action = true;
+  options.clip_action = false;
+  ExpectSameAlsoAfterAFault(options);
+}
+
+TEST(Workers, InfoAndEndsOfTheirOwnAreTheSame) {
+  for (const char* autoreset : {"same_step", "next_step", "disabled"}) {
+    EnvOptions options = Brief("gym/InvertedPendulum-v5");
+    options.autoreset = autoreset;
+    ExpectSameAlsoAfterAFault(options);
+  }
+}
+
 TEST(Workers, MoreProcessesThanEnvironmentsAreNotStarted) {
   Starter starter;
   RemoteVectorEnv env(WithWorkers(Brief("v2r/reach", 2), 3), starter.Spawner());
