@@ -24,6 +24,8 @@ int ConfigCommand(const std::string& root, const Words& overrides);
 int BenchCommand(const std::string& what, const Words& overrides);
 int StudyCommand(const std::string& name, const std::string& out, const Words& overrides);
 int QuickstartCommand(const std::string& out);
+// fd: a connected socket to serve, else negative.
+int WorkerCommand(const std::string& listen, int fd, const std::string& token_file);
 
 // Turns `data=DIR` into `data.path=DIR` and the like: words whose key is a group with a path.
 Words ExpandShorthands(const Words& overrides);

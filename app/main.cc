@@ -110,6 +110,16 @@ int Run(int argc, char** argv) {
       app.add_subcommand("quickstart", "the main job end to end in some minutes");
   quickstart->add_option("--out", out, "folder of the runs; default runs/quickstart");
 
+  std::string listen, token_file;
+  int fd = -1;
+  CLI::App* worker =
+      app.add_subcommand("worker", "step and draw environments for other processes (env.workers)");
+  worker->add_option("--listen", listen, "unix:PATH or tcp://127.0.0.1:PORT");
+  worker->add_option("--token-file", token_file,
+                     "file with the token clients have to know; default: the environment variable "
+                     "V2R_WORKER_TOKEN");
+  worker->add_option("--fd", fd, "serve the client at this socket (env.processes)")->group("");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -133,6 +143,7 @@ int Run(int argc, char** argv) {
   if (*config) return v2r::ConfigCommand(text, words);
   if (*bench) return v2r::BenchCommand(text, words);
   if (*study) return v2r::StudyCommand(text, out, words);
+  if (*worker) return v2r::WorkerCommand(listen, fd, token_file);
   return v2r::QuickstartCommand(out);
 }
 

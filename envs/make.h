@@ -32,6 +32,11 @@ struct EnvOptions {
   bool clip_action = true;
   bool rescale_action = false;
   int64_t frame_stack = 1;
+  int64_t processes = 0;
+  std::vector<std::string> workers;
+  double worker_timeout = 60;
+  int64_t worker_sync = 64;
+  std::string worker_token_file;
 
   template <typename V>
   void Fields(V& v) {
@@ -58,6 +63,14 @@ struct EnvOptions {
     v("rescale_action", rescale_action, "actions in [-1, 1] are mapped onto the task's bounds");
     v("frame_stack", frame_stack, "observations handed over together, oldest first (for pictures: encoder.frame_stack)",
       InRange(1, 32));
+    v("processes", processes, "worker processes that step and draw a part of the environments each, 0 = none; they share "
+      "env_threads and render_threads", AtLeast(0));
+    v("workers", workers, "addresses of `v2r worker` to use instead: unix:PATH or tcp://HOST:PORT, each takes a part");
+    v("worker_timeout", worker_timeout, "seconds after which a silent worker is replaced", AtLeast(0.1));
+    v("worker_sync", worker_sync, "steps after which the workers' states are kept for those that have to be replaced",
+      AtLeast(1));
+    v("worker_token_file", worker_token_file, "file with the token that the workers ask for; empty = the environment "
+      "variable V2R_WORKER_TOKEN");
   }
 };
 
@@ -65,7 +78,8 @@ std::vector<std::string> EnvNames();
 std::string EnvDoc(const std::string& id);
 // The task's own keys ("env.task.forward_reward_weight"); UserError: unknown id.
 std::vector<FieldDoc> EnvTaskFields(const std::string& id);
-// UserError: unknown id (with the nearest), unknown camera, no EGL (with what to install).
+// UserError: unknown id (with the nearest), unknown camera, no EGL (with what to install), a worker that
+// cannot be reached or refuses.
 std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options);
 
 }  // namespace v2r

@@ -19,8 +19,12 @@ constexpr int kDistractorGroup = 4;
 
 }  // namespace
 
-MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& make) {
+MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& make, EnvSlice slice)
+    : slice_(slice) {
   const int n = static_cast<int>(options.num_envs);
+  if (slice_.total == 0) slice_.total = n;
+  V2R_CHECK(slice_.first >= 0 && slice_.first + n <= slice_.total, "envs {} to {} of {}",
+            slice_.first, slice_.first + n, slice_.total);
   for (int i = 0; i < n; ++i) envs_.push_back(make());
   const EnvSpec& task = envs_[0]->Spec();
   ModelPtr model = LoadModel(task.model);
@@ -148,7 +152,7 @@ void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
       ThrowUser(
           "{}: action {} of env {} is {}: the policy has diverged (lower the learning rate or clip "
           "gradients)",
-          spec_.name, j, k / spec_.act_dim, actions[k]);
+          spec_.name, j, slice_.first + k / spec_.act_dim, actions[k]);
     }
     actions_[k] =
         clip_action_ ? std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]) : actions[k];
@@ -389,7 +393,8 @@ void MujocoVectorEnv::BeginEpisodes() {
     ++episode_[i];
     steps_[i] = 0;
     goal_turns_[i] = 1;
-    coming_goal_id_[i] = spec_.has_goal_frame ? episode_[i] * n() + i : 0;
+    coming_goal_id_[i] =
+        spec_.has_goal_frame ? episode_[i] * slice_.total + slice_.first + i : 0;
   }
   Apply(ResetSim, /*save=*/true);
   if (spec_.has_goal_frame) Apply(PoseGoalSim, /*save=*/false);

@@ -19,6 +19,13 @@
 
 namespace v2r {
 
+// Which environments of a larger whole these are: env i here draws what env `first` + i of `total`
+// draws, and is called that in messages.
+struct EnvSlice {
+  int64_t first = 0;
+  int64_t total = 0;  // 0 = these are all
+};
+
 // Autoreset ("env.autoreset"), in Gymnasium's words:
 // - same_step: the step that ends an episode also starts the next one; obs/frame show its first
 // state, next_obs/next_frame the last
@@ -36,7 +43,7 @@ class MujocoVectorEnv : public VectorEnv {
   using EnvFactory = std::function<std::unique_ptr<Env>()>;
   // `make` is called once a simulation; options.id is the name in messages and state files.
   // UserError: unknown camera, no EGL.
-  MujocoVectorEnv(const EnvOptions& options, const EnvFactory& make);
+  MujocoVectorEnv(const EnvOptions& options, const EnvFactory& make, EnvSlice slice = {});
   ~MujocoVectorEnv() override;
 
   const VectorEnvSpec& Spec() const override { return spec_; }
@@ -93,6 +100,7 @@ class MujocoVectorEnv : public VectorEnv {
   int64_t n() const { return spec_.num_envs; }
 
   VectorEnvSpec spec_;
+  EnvSlice slice_;
   Autoreset autoreset_ = Autoreset::kSameStep;
   std::vector<std::unique_ptr<Env>> envs_;
   ModelPtr base_;  // of models_

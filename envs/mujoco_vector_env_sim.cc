@@ -21,7 +21,7 @@ void MujocoVectorEnv::Apply(mjfBatchFunc function, bool save) {
   if (failed == 0) return;
   for (int i : ids_) {
     if (mjb_status(batch_.get())[i] != 0) {
-      throw Error(fmt::format("{}: MuJoCo failed in env {}: {}", spec_.name, i,
+      throw Error(fmt::format("{}: MuJoCo failed in env {}: {}", spec_.name, slice_.first + i,
                               mjb_error(batch_.get(), i)));
     }
   }
@@ -71,7 +71,7 @@ void MujocoVectorEnv::StepSim(const mjModel* m, mjData* d, int i, void* arg) {
 
 void MujocoVectorEnv::ResetSim(const mjModel* m, mjData* d, int i, void* arg) {
   Guarded(arg, i, [&](MujocoVectorEnv& self) {
-    Rng rng = Rng(self.seed_).Fork("env", i).Fork("episode", self.episode_[i]);
+    Rng rng = Rng(self.seed_).Fork("env", self.slice_.first + i).Fork("episode", self.episode_[i]);
     mj_resetData(m, d);
     if (!self.distractors_.empty()) {
       Rng own = rng.Fork("distractor");

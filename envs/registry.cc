@@ -8,6 +8,7 @@
 #include "envs/make.h"
 #include "envs/mjcf_task.h"
 #include "envs/mujoco_vector_env.h"
+#include "envs/remote/remote_vector_env.h"
 #include "envs/tasks.h"
 
 namespace v2r {
@@ -39,6 +40,9 @@ std::vector<FieldDoc> EnvTaskFields(const std::string& id) {
 }
 
 std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options) {
+  if (options.processes > 0 || !options.workers.empty()) {
+    return std::make_unique<RemoteVectorEnv>(options);
+  }
   return std::make_unique<MujocoVectorEnv>(
       options, [&] { return WrapEnv(EnvRegistry().Make(options.id, options.task), options); });
 }

@@ -138,6 +138,48 @@ class Failing : public Env {
   How how_;
 };
 
+// A task that tells the time.
+class Telling : public Env {
+ public:
+  Telling() {
+    spec_.model = OwnModel("reach.xml");
+    spec_.obs_dim = 1;
+    spec_.act_low = {-1, -1};
+    spec_.act_high = {1, 1};
+    spec_.max_episode_steps = 3;
+    spec_.control_dt = 0.02;
+    spec_.info = {{"time", 1}};
+  }
+  const EnvSpec& Spec() const override { return spec_; }
+  void Bind(mjModel*) override {}
+  void Reset(Sim sim, Rng&, EnvRow row) override {
+    mj_forward(sim.model, sim.data);
+    row.obs[0] = 0;
+  }
+  void Step(Sim sim, std::span<const float>, EnvRow row) override {
+    mj_step(sim.model, sim.data);
+    row.info[0] = sim.data->time;
+  }
+
+ private:
+  EnvSpec spec_;
+};
+
+TEST(Autoreset, StateOfDisabledSavesWhatTheLastRowTold) {
+  EnvOptions options = Small("test/telling", 2);
+  options.autoreset = "disabled";
+  const auto make = [] { return std::make_unique<Telling>(); };
+  MujocoVectorEnv env(options, make), other(options, make);
+  Roll(env, 1, 5);
+  StateDict state;
+  env.SaveState(state);
+  other.LoadState(state);
+  const std::vector<float> actions(4, 0.f);
+  const Seen seen = Look(env.Step(actions));
+  EXPECT_THAT(seen.info, Each(testing::DoubleNear(0.06, 1e-9)));
+  EXPECT_TRUE(seen == Look(other.Step(actions)));
+}
+
 void ExpectFailure(Failing::How how, const std::string& text) {
   int made = 0;
   MujocoVectorEnv env(Small("test/failing", 3),

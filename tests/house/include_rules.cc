@@ -51,7 +51,7 @@ const std::vector<Library>& Libraries() {
       {"nlohmann-json", "nlohmann/.*", {"models"}, {"core", "media", "models", "app"}},
       {"mujoco", "mujoco/.*", {"envs"}, {"envs"}},
       {"egl", "(EGL|GL|KHR)/.*", {"envs"}, {"envs"}},
-      {"boost", "boost/.*", {"envs"}, {"core", "envs", "app"}},
+      {"boost", "boost/.*", {}, {"core", "envs", "app"}},
       {"cli11", "CLI/.*", {"app"}, {"app"}},
       {"protozero", "protozero/.*", {"app"}, {"app"}},
       {"nanobind", "nanobind/.*", {"bindings"}, {"bindings"}},
@@ -71,7 +71,7 @@ const Library* FindLibrary(const std::string& header) {
 bool IsSystem(const std::string& header) {
   static const std::regex standard("[a-z_0-9]+");
   static const std::regex posix(
-      "(dlfcn|errno|fcntl|fenv|immintrin|locale|poll|pthread|sched|signal|stdlib|string|time|"
+      "(dlfcn|errno|fcntl|fenv|immintrin|locale|poll|pthread|sched|signal|spawn|stdlib|string|time|"
       "termios|unistd|ucontext)\\.h|(sys|arpa|net|netinet|linux)/[a-z_0-9]+\\.h|cxxabi\\.h");
   return std::regex_match(header, standard) || std::regex_match(header, posix);
 }
