@@ -25,7 +25,11 @@ namespace {
 
 // MuJoCo calls this from any thread. Batch calls catch errors with a handler of their own.
 void HandleMessage(const mjLogMessage* message) {
-  if (message->level == mjLOG_ERROR) throw Error(fmt::format("MuJoCo: {}", message->subject));
+  if (message->level == mjLOG_ERROR) {
+    // Frames of libmujoco that cannot unwind end the program here: the text must be out before.
+    LogWarn("MuJoCo: {}", message->subject);
+    throw Error(fmt::format("MuJoCo: {}", message->subject));
+  }
   if (message->level != mjLOG_WARNING) return;
   static std::mutex mutex;
   static std::set<std::string> said;
