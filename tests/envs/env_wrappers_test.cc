@@ -186,8 +186,8 @@ TEST(EnvWrappers, WhatATaskReadsFromItsModelIsWrappedToo) {
   EXPECT_EQ(env->Spec().max_episode_steps, 250);
   env->Reset(1), plain->Reset(1);
   Seen last;
-  for (int k = 0; k < 4; ++k) last = Look(plain->Step(std::vector<float>{1.5f, -1.5f}));
-  const Seen seen = Look(env->Step(std::vector<float>{0.5f, -0.5f}));
+  for (int k = 0; k < 4; ++k) last = Look(plain->Step(std::vector<float>{0.375f, -0.375f}));
+  const Seen seen = Look(env->Step(std::vector<float>{0.125f, -0.125f}));
   EXPECT_EQ(RowOf(seen.next_obs, 1, 8)[4], RowOf(last.next_obs, 1, 4)[0]);
   EXPECT_EQ(seen.env_reward[0], 4);
 }
