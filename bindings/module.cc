@@ -57,14 +57,14 @@ class PythonVectorEnv {
   PythonVectorEnv(const std::string& id, const std::string& reward, const nb::dict& changes) {
     const ConfigNode node = ToChanges(changes);
     const nb::gil_scoped_release release;
-    env_ = MakePluginEnv(id, reward, node);
+    made_ = MakePluginEnv(id, reward, node);
   }
 
-  const VectorEnvSpec& spec() const { return env_->Spec(); }
+  const VectorEnvSpec& spec() const { return made_.env->Spec(); }
 
   void Reset(uint64_t seed) {
     const nb::gil_scoped_release release;
-    view_ = env_->Reset(seed);
+    view_ = made_.env->Reset(seed);
   }
   // actions: float32 [N, act_dim]
   void StepAsync(
@@ -74,16 +74,17 @@ class PythonVectorEnv {
       ThrowUser("{}: actions should be [{}, {}], are [{}, {}]", spec().name, spec().num_envs,
                 spec().act_dim, actions.shape(0), actions.shape(1));
     }
-    env_->StepAsync({actions.data(), actions.size()});
+    made_.env->StepAsync({actions.data(), actions.size()});
   }
   void StepWait() {
     const nb::gil_scoped_release release;
-    view_ = env_->StepWait();
+    view_ = made_.env->StepWait();
   }
+  const PluginEnv& made() const { return made_; }
   const BatchView& view() const { return view_; }
 
  private:
-  std::unique_ptr<VectorEnv> env_;
+  PluginEnv made_;
   BatchView view_;
 };
 
@@ -152,6 +153,8 @@ nb::dict SpecDict(const PythonVectorEnv& env) {
   dict["act_high"] = spec.act_high;
   dict["max_episode_steps"] = spec.max_episode_steps;
   dict["control_dt"] = spec.control_dt;
+  dict["autoreset"] = env.made().autoreset;
+  dict["learned_reward"] = env.made().learned_reward;
   dict["height"] = spec.height;
   dict["width"] = spec.width;
   return dict;

@@ -60,12 +60,19 @@ TrainOptions Resolve(const std::string& env, const std::string& reward, const Co
 
 }  // namespace
 
-std::unique_ptr<VectorEnv> MakePluginEnv(const std::string& env, const std::string& reward,
-                                         const ConfigNode& changes) {
+PluginEnv MakePluginEnv(const std::string& env, const std::string& reward,
+                        const ConfigNode& changes) {
   const TrainOptions options = Resolve(env, reward, changes);
-  if (!RewardNeedsFrames(options.reward)) return MakeVectorEnv(options.env);
-  const Assembly assembly = Assemble(options, /*run=*/{});
-  return MakeTrainingEnv(options, assembly, nullptr);
+  PluginEnv made;
+  made.autoreset = options.env.autoreset;
+  made.learned_reward = RewardNeedsFrames(options.reward);
+  if (made.learned_reward) {
+    const Assembly assembly = Assemble(options, /*run=*/{});
+    made.env = MakeTrainingEnv(options, assembly, nullptr);
+  } else {
+    made.env = MakeVectorEnv(options.env);
+  }
+  return made;
 }
 
 struct PictureReward::Parts {

@@ -13,13 +13,19 @@
 
 namespace v2r {
 
+struct PluginEnv {
+  std::unique_ptr<VectorEnv> env;
+  std::string autoreset;        // as EnvOptions::autoreset
+  bool learned_reward = false;  // BatchView::reward is not the task's own
+};
+
 // The configs of `v2r train` with env=`env` (a config, "push_wide", or where it has a slash an id,
 // "v2r/push_wide") and reward=`reward` (a config), changed by `changes`: a map of dotted keys. It
 // films and pretrains nothing: a reward that reads pictures needs encoder.path (not pixel_l2) and
 // demos.path. reward.timing is immediate. UserError: besides what `v2r train` refuses, a reward
 // that only knows whole rollouts, and a key that nothing here reads.
-std::unique_ptr<VectorEnv> MakePluginEnv(const std::string& env, const std::string& reward,
-                                         const ConfigNode& changes);
+PluginEnv MakePluginEnv(const std::string& env, const std::string& reward,
+                        const ConfigNode& changes);
 
 // A calibrated reward of single pictures. UserError: a reward that reads two pictures, the goal of
 // the episode, the task's own reward or whole rollouts.

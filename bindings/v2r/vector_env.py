@@ -76,7 +76,6 @@ class V2rVectorEnv(VectorEnv):
     def __init__(self, id, reward, keys, render_mode=None, copy=True):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode={render_mode!r}: there is 'rgb_array'")
-        learned = reward != "true"
         if "env.render" not in keys:
             keys = {**keys, "env.render": render_mode == "rgb_array"}
         self._native = _v2r.VectorEnv(id, reward, keys)
@@ -88,14 +87,14 @@ class V2rVectorEnv(VectorEnv):
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": max(1, round(1 / spec["control_dt"])),
-            "autoreset_mode": _AUTORESET[keys.get("env.autoreset", "same_step")],
+            "autoreset_mode": _AUTORESET[spec["autoreset"]],
         }
         self.single_observation_space = Box(-np.inf, np.inf, (spec["obs_dim"],), np.float32)
         self.single_action_space = Box(
             np.asarray(spec["act_low"], np.float32), np.asarray(spec["act_high"], np.float32), dtype=np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._learned = learned
+        self._learned = spec["learned_reward"]
         self._copy = copy
         self._arrays = None
 
