@@ -19,11 +19,11 @@ struct PluginEnv {
   bool learned_reward = false;  // BatchView::reward is not the task's own
 };
 
-// The configs of `v2r train` with env=`env` (a config, "push_wide", or where it has a slash an id,
-// "v2r/push_wide") and reward=`reward` (a config), changed by `changes`: a map of dotted keys. It
-// films and pretrains nothing: a reward that reads pictures needs encoder.path (not pixel_l2) and
-// demos.path. reward.timing is immediate. UserError: besides what `v2r train` refuses, a reward
-// that only knows whole rollouts, and a key that nothing here reads.
+// The configs env=`env` (a config, "push_wide", or where it has a slash an id, "v2r/push_wide") and
+// reward=`reward` (a config) of `v2r train`, changed by `changes`: a map from dotted keys, env.*,
+// reward.*, encoder (a file), goal (a folder of demonstrations) and device. Films and pretrains
+// nothing: a reward that reads pictures needs `encoder` (not pixel_l2) and `goal`. reward.timing is
+// immediate. UserError: besides what `v2r train` refuses, a reward that only knows whole rollouts.
 PluginEnv MakePluginEnv(const std::string& env, const std::string& reward,
                         const ConfigNode& changes);
 

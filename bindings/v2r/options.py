@@ -34,8 +34,8 @@ def collect(encoder, goal, device, options):
         raise TypeError(f"unknown keyword {unknown[0]!r} (keys of the config have a dot: 'env.frame_size')")
     keys = {"device": device}
     if encoder is not None:
-        keys["encoder.path"] = _plain(encoder)
+        keys["encoder"] = _plain(encoder)
     if goal is not None:
-        keys["demos.path"] = _plain(goal)
+        keys["goal"] = _plain(goal)
     keys.update(flatten("", options))
     return keys

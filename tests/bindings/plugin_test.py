@@ -219,7 +219,7 @@ class Mistakes(unittest.TestCase):
             v2r.make_vec("v2r/push", env={"frame_sise": 64})
         with self.assertRaisesRegex(ValueError, "env.frame_size"):
             v2r.make_vec("v2r/push", env={"frame_size": "large"})
-        with self.assertRaisesRegex(ValueError, "agent.ppo.gamma"):
+        with self.assertRaisesRegex(ValueError, "agent"):
             v2r.make_vec("v2r/push", **{"agent.ppo.gamma": 0.9})
         with self.assertRaisesRegex(ValueError, "needs an encoder"):
             v2r.make_vec("v2r/push", reward="goal_distance", goal="demos")
