@@ -7,6 +7,14 @@ The environments are registered with Gymnasium too: gymnasium.make_vec("v2r/Push
 """
 
 import importlib
+import sys
+
+from v2r._build import TORCH_VERSION
+
+# A process holds one LibTorch. PyTorch's own of the same version serves both; another one would be called wrongly.
+_torch = getattr(sys.modules.get("torch"), "__version__", TORCH_VERSION).split("+")[0]
+if _torch != TORCH_VERSION:
+    raise ImportError(f"torch {_torch} is imported already, v2r was built with {TORCH_VERSION}: install torch=={TORCH_VERSION}")
 
 from v2r import _v2r
 from v2r.reward_model import RewardModel
