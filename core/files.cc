@@ -145,20 +145,28 @@ fs::path HomeDirectory() {
     }
     return home;
   }
+  // Of the program or, in Python, of the extension module.
   std::error_code error;
-  const fs::path source = V2R_SOURCE_HOME;
-  if (fs::is_directory(source / "configs", error)) return source;
-  // Installed: bin/v2r or lib/.../module.so next to share/v2r.
-  std::string looked = source.string();
+  fs::path folder;
   Dl_info info{};
   const void* here = reinterpret_cast<const void*>(&HomeDirectory);
   if (dladdr(here, &info) != 0 && info.dli_fname != nullptr) {
-    fs::path folder = fs::weakly_canonical(info.dli_fname, error).parent_path();
-    for (int up = 0; up < 5 && folder.has_relative_path(); ++up) {
-      folder = folder.parent_path();
-      if (fs::is_directory(folder / "share/v2r/configs", error)) return folder / "share/v2r";
-      looked += ", " + (folder / "share/v2r").string();
-    }
+    folder = fs::weakly_canonical(info.dli_fname, error).parent_path();
+  }
+  // The Python package brings its own.
+  std::string looked;
+  if (!folder.empty()) {
+    if (fs::is_directory(folder / "share/v2r/configs", error)) return folder / "share/v2r";
+    looked = (folder / "share/v2r").string() + ", ";
+  }
+  const fs::path source = V2R_SOURCE_HOME;
+  if (fs::is_directory(source / "configs", error)) return source;
+  looked += source.string();
+  // Installed: bin/v2r next to share/v2r.
+  for (int up = 0; up < 5 && folder.has_relative_path(); ++up) {
+    folder = folder.parent_path();
+    if (fs::is_directory(folder / "share/v2r/configs", error)) return folder / "share/v2r";
+    looked += ", " + (folder / "share/v2r").string();
   }
   ThrowUser("no folder with 'configs' found (looked in {}): set V2R_HOME", looked);
 }

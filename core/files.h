@@ -17,7 +17,8 @@ void MakeDirectories(const std::filesystem::path& path);  // UserError with the 
 // 64-bit FNV-1a as 16 hex digits: fingerprints, not security.
 std::string HashHex(std::span<const uint8_t> bytes);
 std::string HashHex(std::string_view text);
-// Folder with configs/ and envs/assets: $V2R_HOME, else the source tree the program was built in, else ../share/v2r.
+// Folder with configs/ and envs/assets: $V2R_HOME, else share/v2r beside the program or Python module, else the
+// source tree that it was built in, else ../share/v2r.
 std::filesystem::path HomeDirectory();
 
 }  // namespace v2r
