@@ -17,8 +17,7 @@ void MakeDirectories(const std::filesystem::path& path);  // UserError with the 
 // 64-bit FNV-1a as 16 hex digits: fingerprints, not security.
 std::string HashHex(std::span<const uint8_t> bytes);
 std::string HashHex(std::string_view text);
-// Folder with configs/ and envs/assets: $V2R_HOME, else share/v2r beside the program or Python module, else the
-// source tree that it was built in, else ../share/v2r.
+// Where configs/ and envs/assets are: $V2R_HOME, share/v2r beside the program or module, its source tree, ../share/v2r.
 std::filesystem::path HomeDirectory();
 
 }  // namespace v2r
