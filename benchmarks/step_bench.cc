@@ -17,9 +17,9 @@ namespace {
 
 // Every simulation restarts after `episode` steps, one after the other: where random actions end an
 // episode early, the model is seldom in the states that come later, and these cost more.
-Sample BareLoop(const mjModel* model, const EnvSpec& spec, int envs, int threads, int64_t episode,
+Sample BareLoop(const mjModel* model, double control_dt, int envs, int threads, int64_t episode,
                 double seconds) {
-  const int substeps = static_cast<int>(std::lround(spec.control_dt / model->opt.timestep));
+  const int substeps = static_cast<int>(std::lround(control_dt / model->opt.timestep));
   return OnThreads(threads, [&](int t, auto begin) {
     Rng rng(t);
     std::vector<DataPtr> states;
@@ -59,6 +59,7 @@ class Runner {
     for (int64_t i = 0; i < spec.num_envs; ++i) ends_ += view.terminated[i] | view.truncated[i];
     return spec.num_envs;
   }
+  double control_dt() const { return env_->Spec().control_dt; }
   int64_t Episode() const {
     return ends_ > 0 ? std::max<int64_t>(1, steps_ / ends_) : env_->Spec().max_episode_steps;
   }
@@ -88,12 +89,14 @@ int Main(int argc, char** argv) {
     options.env_threads = threads;
     options.render = false;
     Runner runner(options);
-    const EnvSpec spec = EnvRegistry().Make(id, {})->Spec();
-    const ModelPtr model = LoadModel(spec.model);
+    const ModelPtr model = LoadModel(EnvRegistry().Make(id, {})->Spec().model);
     for (int k = 0; k < 200; ++k) runner.Step();
     const auto r = InTurns(
         turns,
-        [&] { return BareLoop(model.get(), spec, envs, threads, runner.Episode(), seconds); },
+        [&] {
+          return BareLoop(model.get(), runner.control_dt(), envs, threads, runner.Episode(),
+                          seconds);
+        },
         [&] { return Repeat(seconds, [&] { return runner.Step(); }); });
     std::printf("%-28s %11.0f (%5.2f) %11.0f (%5.2f) %8.2f %8.2f %8lld\n", id.c_str(),
                 r[0].per_second, r[0].cpu_us, r[1].per_second, r[1].cpu_us,
