@@ -1,4 +1,4 @@
-// The dmc/ tasks against trajectories of dm_control itself (tests/golden/env/README.md).
+// The dmc/ tasks against trajectories of dm_control itself.
 #include <gtest/gtest.h>
 
 #include <algorithm>
