@@ -20,9 +20,9 @@ class Ant : public GymEnv {
                 {"reward_forward"},
                 {"reward_ctrl"},
                 {"reward_contact"},
-                {"reward_survive"}}),
+                {"reward_survive"}},
+               options.exclude_current_positions_from_observation ? 2 : 0),
         options_(options),
-        skipped_(options.exclude_current_positions_from_observation ? 2 : 0),
         z_(options.healthy_z_range, "healthy_z_range"),
         force_(options.contact_force_range, "contact_force_range") {}
 
@@ -30,7 +30,7 @@ class Ant : public GymEnv {
   int LookUp(const mjModel* model) override {
     body_ = MainBody(model);
     const int forces = options_.include_cfrc_ext_in_observation ? 6 * (model->nbody - 1) : 0;
-    return model->nq - skipped_ + model->nv + forces;
+    return GymEnv::LookUp(model) + forces;
   }
   int MainBody(const mjModel* model) const {
     const std::string& text = options_.main_body;
@@ -50,8 +50,7 @@ class Ant : public GymEnv {
     AddNormal(sim.data->qvel, sim.model->nv, options_.reset_noise_scale, rng);
   }
   void Observe(Sim sim, ObsRow& row) const override {
-    row.Put(sim.data->qpos + skipped_, sim.model->nq - skipped_);
-    row.Put(sim.data->qvel, sim.model->nv);
+    GymEnv::Observe(sim, row);
     if (!options_.include_cfrc_ext_in_observation) return;
     for (int k = 6; k < 6 * sim.model->nbody; ++k) row.Put(force_.Clip(sim.data->cfrc_ext[k]));
   }
@@ -95,7 +94,6 @@ class Ant : public GymEnv {
   }
 
   AntOptions options_;
-  int skipped_;
   Range z_, force_;
   int body_ = -1;
 };

@@ -8,8 +8,8 @@
 namespace v2r::gym {
 
 GymEnv::GymEnv(const std::string& xml, int64_t frame_skip, const char* camera,
-               std::vector<InfoField> info)
-    : frame_skip_(frame_skip) {
+               std::vector<InfoField> info, int skipped)
+    : skipped_(skipped), frame_skip_(frame_skip) {
   spec_.model = WheelModel("gymnasium/envs/mujoco/assets/" + xml);
   spec_.max_episode_steps = 1000;
   spec_.info = std::move(info);
@@ -63,6 +63,11 @@ void GymEnv::Write(Sim sim, EnvRow row) const {
 void GymEnv::Keep(Sim sim) {
   const Place place = Where(sim);
   kept_ = {place[0], place[1], Distance(sim)};
+}
+
+void GymEnv::Observe(Sim sim, ObsRow& row) const {
+  row.Put(sim.data->qpos + skipped_, sim.model->nq - skipped_);
+  row.Put(sim.data->qvel, sim.model->nv);
 }
 
 double GymEnv::Distance(Sim) const { return std::numeric_limits<double>::quiet_NaN(); }

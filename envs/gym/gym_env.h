@@ -33,15 +33,17 @@ class GymEnv : public Env {
   };
   using Place = std::array<double, 2>;  // x, y; m
 
-  // xml: file of the wheel's assets folder. camera: of the model, "" where it has none.
+  // xml: file of the wheel's assets folder. camera: of the model, "" where it has none. skipped:
+  // first positions that are not observed.
   GymEnv(const std::string& xml, int64_t frame_skip, const char* camera,
-         std::vector<InfoField> info);
+         std::vector<InfoField> info, int skipped = 0);
 
   // Looks up ids and returns the number of entries of an observation.
-  virtual int LookUp(const mjModel* model) = 0;
+  virtual int LookUp(const mjModel* model) { return model->nq - skipped_ + model->nv; }
   // Draws a start into sim.data, which holds qpos0 and no velocity.
   virtual void Draw(Sim sim, Rng& rng) const = 0;
-  virtual void Observe(Sim sim, ObsRow& row) const = 0;
+  // Positions but the skipped ones, then velocities.
+  virtual void Observe(Sim sim, ObsRow& row) const;
   // Of the step that was taken; d->ctrl holds the action too, as doubles.
   virtual Outcome Judge(Sim sim, std::span<const float> action, InfoRow& info) const = 0;
   // What Velocity is the velocity of.
@@ -55,6 +57,7 @@ class GymEnv : public Env {
     return (Where(sim)[axis] - kept_[axis]) / spec_.control_dt;
   }
   EnvSpec spec_;
+  int skipped_;
 
  private:
   void Begin(Sim sim, EnvRow row);

@@ -13,8 +13,7 @@ class HumanoidBase : public GymEnv {
  protected:
   HumanoidBase(const char* xml, int64_t frame_skip, bool exclude_positions, double noise,
                const HumanoidParts& parts, std::vector<InfoField> info)
-      : GymEnv(xml, frame_skip, "track", std::move(info)),
-        skipped_(exclude_positions ? 2 : 0),
+      : GymEnv(xml, frame_skip, "track", std::move(info), exclude_positions ? 2 : 0),
         noise_(noise),
         parts_(parts) {}
 
@@ -28,8 +27,7 @@ class HumanoidBase : public GymEnv {
  private:
   int LookUp(const mjModel* model) override {
     const int bodies = model->nbody - 1;  // the world is not observed
-    return model->nq - skipped_ + model->nv +
-           (parts_.include_cinert_in_observation ? 10 * bodies : 0) +
+    return GymEnv::LookUp(model) + (parts_.include_cinert_in_observation ? 10 * bodies : 0) +
            (parts_.include_cvel_in_observation ? 6 * bodies : 0) +
            (parts_.include_qfrc_actuator_in_observation ? model->nv - kFree : 0) +
            (parts_.include_cfrc_ext_in_observation ? 6 * bodies : 0);
@@ -42,8 +40,7 @@ class HumanoidBase : public GymEnv {
     const mjModel* m = sim.model;
     const mjData* d = sim.data;
     const int bodies = m->nbody - 1;
-    row.Put(d->qpos + skipped_, m->nq - skipped_);
-    row.Put(d->qvel, m->nv);
+    GymEnv::Observe(sim, row);
     if (parts_.include_cinert_in_observation) row.Put(d->cinert + 10, 10 * bodies);
     if (parts_.include_cvel_in_observation) row.Put(d->cvel + 6, 6 * bodies);
     if (parts_.include_qfrc_actuator_in_observation) {
@@ -52,7 +49,6 @@ class HumanoidBase : public GymEnv {
     if (parts_.include_cfrc_ext_in_observation) row.Put(d->cfrc_ext + 6, 6 * bodies);
   }
 
-  int skipped_;
   double noise_;
   HumanoidParts parts_;
 };

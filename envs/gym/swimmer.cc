@@ -16,19 +16,14 @@ class Swimmer : public GymEnv {
                 {"x_velocity"},
                 {"y_velocity"},
                 {"reward_forward"},
-                {"reward_ctrl"}}),
-        options_(options),
-        skipped_(options.exclude_current_positions_from_observation ? 2 : 0) {}
+                {"reward_ctrl"}},
+               options.exclude_current_positions_from_observation ? 2 : 0),
+        options_(options) {}
 
  private:
-  int LookUp(const mjModel* model) override { return model->nq - skipped_ + model->nv; }
   void Draw(Sim sim, Rng& rng) const override {
     AddUniform(sim.data->qpos, sim.model->nq, options_.reset_noise_scale, rng);
     AddUniform(sim.data->qvel, sim.model->nv, options_.reset_noise_scale, rng);
-  }
-  void Observe(Sim sim, ObsRow& row) const override {
-    row.Put(sim.data->qpos + skipped_, sim.model->nq - skipped_);
-    row.Put(sim.data->qvel, sim.model->nv);
   }
   Outcome Judge(Sim sim, std::span<const float> action, InfoRow& info) const override {
     const double forward = options_.forward_reward_weight * Velocity(sim, 0);
@@ -44,7 +39,6 @@ class Swimmer : public GymEnv {
   }
 
   RunOptions options_;
-  int skipped_;
 };
 
 }  // namespace

@@ -19,15 +19,14 @@ class Walker2d : public GymEnv {
                 {"x_velocity"},
                 {"reward_forward"},
                 {"reward_ctrl"},
-                {"reward_survive"}}),
+                {"reward_survive"}},
+               options.exclude_current_positions_from_observation ? 1 : 0),
         options_(options),
-        skipped_(options.exclude_current_positions_from_observation ? 1 : 0),
         z_(options.healthy_z_range, "healthy_z_range"),
         angle_(options.healthy_angle_range, "healthy_angle_range"),
         state_(state) {}
 
  private:
-  int LookUp(const mjModel* model) override { return model->nq - skipped_ + model->nv; }
   void Draw(Sim sim, Rng& rng) const override {
     AddUniform(sim.data->qpos, sim.model->nq, options_.reset_noise_scale, rng);
     AddUniform(sim.data->qvel, sim.model->nv, options_.reset_noise_scale, rng);
@@ -60,7 +59,6 @@ class Walker2d : public GymEnv {
   }
 
   Walker2dOptions options_;
-  int skipped_;
   Range z_, angle_;
   std::optional<Range> state_;
 };
