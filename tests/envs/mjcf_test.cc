@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "envs/physics.h"
 #include "tests/envs/drive.h"
+#include "tests/error_of.h"
 
 namespace v2r {
 namespace {
@@ -26,15 +27,6 @@ std::unique_ptr<VectorEnv> OfModel(const std::filesystem::path& path) {
   return MakeVectorEnv(options);
 }
 
-template <typename F>
-std::string ErrorOf(F f) {
-  try {
-    f();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 std::string ErrorOfKeys(const std::string& keys) {
   return ErrorOf([&] { User(keys); });
 }

@@ -11,6 +11,7 @@
 
 #include "core/config.h"
 #include "envs/counter_env.h"
+#include "tests/error_of.h"
 #include "tests/reward/helpers.h"
 
 namespace v2r {
@@ -187,15 +188,6 @@ TEST(RewardConfigs, EachBindsAndMakesItsReward) {
 
 // ---- errors
 
-template <typename F>
-std::string ErrorOf(F f) {
-  try {
-    f();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 std::string MakeError(const RewardOptions& options,
                       std::shared_ptr<const Encoder> encoder = GreyEncoder()) {
   return ErrorOf([&] { MakeRewardModel(options, encoder, torch::kCPU); });
