@@ -64,8 +64,8 @@ double EncodeRate(const TrainOptions& options, const torch::Device& device, int6
 
 }  // namespace
 
-int BenchCommand(const std::string& what, const Words& overrides) {
-  const std::vector<std::string> known = {"all", "step", "render", "encode", "train"};
+int BenchCommand(const std::string& what, const BenchEnvOptions& env, const Words& overrides) {
+  const std::vector<std::string> known = {"all", "step", "render", "encode", "train", "env"};
   const std::string part = what.empty() ? "all" : what;
   if (std::find(known.begin(), known.end(), part) == known.end()) {
     ThrowUser("bench: unknown part '{}'{} (known: {})", part, DidYouMean(part, known),
@@ -75,6 +75,7 @@ int BenchCommand(const std::string& what, const Words& overrides) {
   for (const std::string& root : ConfigRoots()) roots.emplace_back(root);
   TrainOptions options;
   Bind(ComposeConfig(roots, "train", overrides), options);
+  if (part == "env") return BenchEnvs(env, options.env);
   const int threads = SetTorchThreads(static_cast<int>(options.torch_threads));
   const torch::Device device = ResolveDevice(options.device);
   const auto is = [&](const char* name) { return part == "all" || part == name; };

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "app/bench_env.h"
+
 namespace v2r {
 
 using Words = std::vector<std::string>;
@@ -21,7 +23,7 @@ int RecordCommand(const std::string& run, const std::string& checkpoint, const s
                   int64_t episodes, int64_t seed);
 int ReportCommand(const std::string& run);
 int ConfigCommand(const std::string& root, const Words& overrides);
-int BenchCommand(const std::string& what, const Words& overrides);
+int BenchCommand(const std::string& what, const BenchEnvOptions& env, const Words& overrides);
 int StudyCommand(const std::string& name, const std::string& out, const Words& overrides);
 int QuickstartCommand(const std::string& out);
 // fd: a connected socket to serve, else negative.

@@ -98,8 +98,24 @@ int Run(int argc, char** argv) {
   config->add_option("root", text, "train, pretrain, demos or embed")->required();
   with_words(config);
   CLI::App* bench =
-      app.add_subcommand("bench", "measure the speed of each part: render, encode, step, train");
-  bench->add_option("what", text, "render, encode, step, train or all");
+      app.add_subcommand("bench", "measure the speed of each part: render, encode, step, train, env");
+  bench->add_option("what", text,
+                    "render, encode, step, train, all of these, or env: every task against bare "
+                    "mj_step and EnvPool");
+  v2r::BenchEnvOptions bench_env;
+  bench->add_option("--tasks", bench_env.tasks, "env: a task, or the beginning of names")
+      ->capture_default_str();
+  bench->add_option("--peer", bench_env.peer,
+                    "env: script that measures EnvPool and Gymnasium and prints JSON")
+      ->check(CLI::ExistingFile);
+  bench->add_option("--python", bench_env.python, "env: interpreter of that script")
+      ->capture_default_str();
+  bench->add_option("--rounds", bench_env.rounds, "env: rounds, the best counts")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  bench->add_option("--seconds", bench_env.seconds, "env: seconds a side in a round")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   with_words(bench);
   CLI::App* study =
       app.add_subcommand("study", "many runs with fixed seeds, one table (configs/study)");
@@ -141,7 +157,7 @@ int Run(int argc, char** argv) {
   if (*record) return v2r::RecordCommand(run, checkpoint, out, episodes, seed);
   if (*report) return v2r::ReportCommand(run);
   if (*config) return v2r::ConfigCommand(text, words);
-  if (*bench) return v2r::BenchCommand(text, words);
+  if (*bench) return v2r::BenchCommand(text, bench_env, words);
   if (*study) return v2r::StudyCommand(text, out, words);
   if (*worker) return v2r::WorkerCommand(listen, fd, token_file);
   return v2r::QuickstartCommand(out);

@@ -142,7 +142,7 @@ BatchView MujocoVectorEnv::Reset(uint64_t seed) {
   return View();
 }
 
-void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
+void MujocoVectorEnv::TakeActions(std::span<const float> actions) {
   V2R_CHECK(started_, "Reset or LoadState comes before the first step");
   V2R_CHECK(!waiting_, "StepAsync twice without StepWait");
   V2R_CHECK_EQ(static_cast<int64_t>(actions.size()), n() * spec_.act_dim);
@@ -157,8 +157,21 @@ void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
     actions_[k] =
         clip_action_ ? std::clamp(actions[k], spec_.act_low[j], spec_.act_high[j]) : actions[k];
   }
+}
+
+void MujocoVectorEnv::StepAsync(std::span<const float> actions) {
+  TakeActions(actions);
   waiting_ = true;
   Start(Task::kStep);
+}
+
+BatchView MujocoVectorEnv::Step(std::span<const float> actions) {
+  TakeActions(actions);
+  started_ = false;  // what the rows hold after an exception is half a step
+  StepAll();
+  started_ = true;
+  std::copy(env_reward_.begin(), env_reward_.end(), reward_.begin());
+  return View();
 }
 
 BatchView MujocoVectorEnv::StepWait() {

@@ -50,6 +50,8 @@ class MujocoVectorEnv : public VectorEnv {
   BatchView Reset(uint64_t seed) override;
   void StepAsync(std::span<const float> actions) override;
   BatchView StepWait() override;
+  // On the calling thread: nothing is handed over.
+  BatchView Step(std::span<const float> actions) override;
   void FinishRollout(std::span<float> rewards, Metrics& metrics) override;
   void ExpertActions(ExpertSkill skill, Rng& rng, std::span<float> actions) override;
   void TrueDistance(std::span<float> distance) const override;
@@ -63,7 +65,9 @@ class MujocoVectorEnv : public VectorEnv {
   enum class Task { kNone, kStep, kReset, kEnter, kStop };
   enum class Autoreset { kSameStep, kNextStep, kDisabled };
 
-  // On the driving thread.
+  void TakeActions(std::span<const float> actions);
+
+  // On the driving thread, or the caller's while that one waits.
   void Loop();
   void Start(Task task);
   void Finish();

@@ -79,7 +79,8 @@ class VectorEnv {
   virtual void StepAsync(std::span<const float> actions) = 0;
   // Waits for the step. A worker thread's exception surfaces here.
   virtual BatchView StepWait() = 0;
-  BatchView Step(std::span<const float> actions) {
+  // Both in one, where nothing is to be done meanwhile: an env that has a thread of its own for StepAsync need not wake it.
+  virtual BatchView Step(std::span<const float> actions) {
     StepAsync(actions);
     return StepWait();
   }

@@ -102,8 +102,7 @@ torch::Tensor LearnedRewardEnv::Rewards(const RolloutFeatures& features) {
   return rewards.contiguous();
 }
 
-BatchView LearnedRewardEnv::StepWait() {
-  BatchView view = inner_->StepWait();
+BatchView LearnedRewardEnv::Rewarded(BatchView view) {
   recorder_.Add(view);
   if (!spec_.deferred_rewards) {
     const auto features = Encode();

@@ -41,7 +41,10 @@ class LearnedRewardEnv : public VectorEnvDecorator {
                    uint64_t seed);
   const VectorEnvSpec& Spec() const override { return spec_; }
   BatchView Reset(uint64_t seed) override;
-  BatchView StepWait() override;
+  BatchView StepWait() override { return Rewarded(inner_->StepWait()); }
+  BatchView Step(std::span<const float> actions) override {
+    return Rewarded(inner_->Step(actions));
+  }
   void FinishRollout(std::span<float> rewards, Metrics& metrics) override;
   void SaveState(StateDict& state) const override;
   // UserError: a checkpoint of another encoder (both fingerprints), another reward, another number
@@ -50,6 +53,7 @@ class LearnedRewardEnv : public VectorEnvDecorator {
   Metrics Timings() const override;
 
  private:
+  BatchView Rewarded(BatchView view);  // of the step just taken
   RolloutFeatures Encode();
   torch::Tensor Rewards(const RolloutFeatures& features);  // float32 CPU contiguous [T,N]
   std::string Fingerprint() const { return encoder_ == nullptr ? "none" : encoder_->Fingerprint(); }

@@ -24,7 +24,9 @@ class Ant : public GymEnv {
                options.exclude_current_positions_from_observation ? 2 : 0),
         options_(options),
         z_(options.healthy_z_range, "healthy_z_range"),
-        force_(options.contact_force_range, "contact_force_range") {}
+        force_(options.contact_force_range, "contact_force_range") {
+    reads_forces_ = true;
+  }
 
  private:
   int LookUp(const mjModel* model) override {

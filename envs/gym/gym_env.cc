@@ -43,7 +43,7 @@ void GymEnv::Begin(Sim sim, EnvRow row) {
 void GymEnv::Step(Sim sim, std::span<const float> action, EnvRow row) {
   std::copy(action.begin(), action.end(), sim.data->ctrl);
   for (int64_t k = 0; k < frame_skip_; ++k) mj_step(sim.model, sim.data);
-  mj_rnePostConstraint(sim.model, sim.data);
+  if (reads_forces_) mj_rnePostConstraint(sim.model, sim.data);
   Write(sim, row);
   InfoRow info(row.info);
   const Outcome outcome = Judge(sim, action, info);

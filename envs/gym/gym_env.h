@@ -58,6 +58,7 @@ class GymEnv : public Env {
   }
   EnvSpec spec_;
   int skipped_;
+  bool reads_forces_ = false;  // cfrc_ext is wanted, which mj_step alone does not compute
 
  private:
   void Begin(Sim sim, EnvRow row);

@@ -15,7 +15,9 @@ class HumanoidBase : public GymEnv {
                const HumanoidParts& parts, std::vector<InfoField> info)
       : GymEnv(xml, frame_skip, "track", std::move(info), exclude_positions ? 2 : 0),
         noise_(noise),
-        parts_(parts) {}
+        parts_(parts) {
+    reads_forces_ = true;
+  }
 
   static double ControlCost(Sim sim, double weight) {
     return weight * SquaredNorm(sim.data->ctrl, sim.model->nu);
