@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/measure.h"
 #include "envs/make.h"
 
 namespace nb = nanobind;
@@ -66,16 +67,24 @@ class PythonVectorEnv {
     const nb::gil_scoped_release release;
     view_ = made_.env->Reset(seed);
   }
-  // actions: float32 [N, act_dim]
-  void StepAsync(
-      const nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>& actions) {
-    if (static_cast<int64_t>(actions.shape(0)) != spec().num_envs ||
-        static_cast<int64_t>(actions.shape(1)) != spec().act_dim) {
-      ThrowUser("{}: actions should be [{}, {}], are [{}, {}]", spec().name, spec().num_envs,
-                spec().act_dim, actions.shape(0), actions.shape(1));
-    }
-    made_.env->StepAsync({actions.data(), actions.size()});
+  // float32 [N, act_dim]
+  using Actions = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+  void Step(const Actions& actions) {
+    const std::span<const float> span = Checked(actions);
+    const nb::gil_scoped_release release;
+    view_ = made_.env->Step(span);
   }
+  // Steps a second over `seconds` of the same actions without Python: for benchmarks/plugin_bench.py.
+  double StepRate(const Actions& actions, double seconds) {
+    const std::span<const float> span = Checked(actions);
+    const nb::gil_scoped_release release;
+    const Sample sample = Repeat(seconds, [&] {
+      view_ = made_.env->Step(span);
+      return spec().num_envs;
+    });
+    return sample.items / sample.seconds;
+  }
+  void StepAsync(const Actions& actions) { made_.env->StepAsync(Checked(actions)); }
   void StepWait() {
     const nb::gil_scoped_release release;
     view_ = made_.env->StepWait();
@@ -84,6 +93,15 @@ class PythonVectorEnv {
   const BatchView& view() const { return view_; }
 
  private:
+  std::span<const float> Checked(const Actions& actions) const {
+    if (static_cast<int64_t>(actions.shape(0)) != spec().num_envs ||
+        static_cast<int64_t>(actions.shape(1)) != spec().act_dim) {
+      ThrowUser("{}: actions should be [{}, {}], are [{}, {}]", spec().name, spec().num_envs,
+                spec().act_dim, actions.shape(0), actions.shape(1));
+    }
+    return {actions.data(), actions.size()};
+  }
+
   PluginEnv made_;
   BatchView view_;
 };
@@ -200,6 +218,8 @@ NB_MODULE(_v2r, m) {
       .def(nb::init<const std::string&, const std::string&, const nb::dict&>())
       .def("spec", &v2r::SpecDict)
       .def("reset", &PythonVectorEnv::Reset)
+      .def("step", &PythonVectorEnv::Step)
+      .def("step_rate", &PythonVectorEnv::StepRate)
       .def("step_async", &PythonVectorEnv::StepAsync)
       .def("step_wait", &PythonVectorEnv::StepWait)
       .def("arrays", [](nb::handle_t<PythonVectorEnv> self) { return v2r::Arrays(self); });

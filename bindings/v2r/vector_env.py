@@ -111,19 +111,25 @@ class V2rVectorEnv(VectorEnv):
         return self._own(self._arrays["obs"]), {}
 
     def step(self, actions):
-        self.step_async(actions)
-        return self.step_wait()
+        self._open().step(self._checked(actions))
+        return self._results()
 
     def step_async(self, actions):
         """Starts a step; actions [N, A]."""
-        actions = np.ascontiguousarray(actions, dtype=np.float32)
-        if actions.shape != self.action_space.shape:
-            raise ValueError(f"actions should be {list(self.action_space.shape)}, are {list(actions.shape)}")
-        self._open().step_async(actions)
+        self._open().step_async(self._checked(actions))
 
     def step_wait(self):
         """Waits for the step. (observations, rewards, terminations, truncations, infos)"""
         self._open().step_wait()
+        return self._results()
+
+    def _checked(self, actions):
+        actions = np.ascontiguousarray(actions, dtype=np.float32)
+        if actions.shape != self.action_space.shape:
+            raise ValueError(f"actions should be {list(self.action_space.shape)}, are {list(actions.shape)}")
+        return actions
+
+    def _results(self):
         arrays = self._arrays = self._native.arrays()
         rewards = arrays["reward" if self._learned else "env_reward"].astype(np.float64)
         return (self._own(arrays["obs"]), rewards, arrays["terminated"].copy(), arrays["truncated"].copy(),

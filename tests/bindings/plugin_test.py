@@ -8,9 +8,11 @@ import tempfile
 import threading
 import time
 import unittest
+import warnings
 
 import gymnasium
 import numpy as np
+from gymnasium.utils import env_checker
 from gymnasium.vector import AutoresetMode
 
 import v2r
@@ -87,6 +89,39 @@ class Spaces(unittest.TestCase):
         for _ in range(5):
             *_, infos = envs.step(np.zeros(envs.action_space.shape, np.float32))
         np.testing.assert_array_equal(infos["episode"]["l"], [5, 5])
+
+
+class EnvChecker(unittest.TestCase):
+    """The checks of gymnasium.utils.env_checker that make sense of a batch, on one task of each kind."""
+
+    def test_gymnasiums_checks(self):
+        for name in ("v2r/reach", "v2r/push", "v2r/pose", "gym/Ant-v5", "gym/Reacher-v5", "dmc/cartpole_swingup"):
+            with self.subTest(name), warnings.catch_warnings():
+                warnings.simplefilter("error")
+                envs = v2r.make_vec(name, num_envs=3)
+                env_checker.check_reset_return_type(envs)
+                env_checker.check_reset_options(envs)
+                env_checker.check_reset_seed_determinism(envs)
+                env_checker.check_returned_data_not_reused(envs)
+                env_checker.check_space_limit(envs.single_action_space, "action")
+                for space in (envs.action_space, envs.observation_space):
+                    self.assertEqual(space.shape[0], 3)
+                self.check_step(envs)
+                envs.close()
+
+    def check_step(self, envs):
+        """As check_step_determinism, whose flags are those of a single environment."""
+        envs.action_space.seed(7)
+        actions = [envs.action_space.sample() for _ in range(5)]
+        runs = []
+        for _ in range(2):
+            envs.reset(seed=123)
+            runs.append([envs.step(action) for action in actions])
+        for one, two in zip(*runs):
+            self.assertTrue(env_checker.data_equivalence(one[0], two[0], exact=True))
+            self.assertTrue(env_checker.data_equivalence(one[4], two[4], exact=True))
+            for k in (1, 2, 3):
+                np.testing.assert_array_equal(one[k], two[k])
 
 
 class Seeds(unittest.TestCase):
