@@ -165,6 +165,33 @@ class Telling : public Env {
   EnvSpec spec_;
 };
 
+TEST(Step, IsStepAsyncAndStepWaitWithoutTheHandover) {
+  EnvOptions options = Small("gym/InvertedPendulum-v5", 5);
+  options.max_episode_steps = 9;
+  const auto once = MakeVectorEnv(options), twice = MakeVectorEnv(options);
+  once->Reset(4);
+  twice->Reset(4);
+  Rng rng(6);
+  for (int t = 0; t < 30; ++t) {
+    const auto actions = RandomActions(once->Spec(), rng);
+    twice->StepAsync(actions);
+    EXPECT_TRUE(Look(once->Step(actions)) == Look(twice->StepWait())) << t;
+  }
+}
+
+TEST(Threads, AnyNumberGivesTheSameBits) {
+  for (const char* id : {"v2r/push", "gym/Ant-v5", "gym/Hopper-v5", "dmc/cartpole_swingup"}) {
+    EnvOptions options = Small(id, 9);
+    options.max_episode_steps = 12;
+    options.env_threads = 1;
+    const auto alone = Roll(*MakeVectorEnv(options), 1, 30);
+    for (int threads : {2, 3, 7}) {
+      options.env_threads = threads;
+      EXPECT_TRUE(Roll(*MakeVectorEnv(options), 1, 30) == alone) << id << " " << threads;
+    }
+  }
+}
+
 TEST(Autoreset, StateOfDisabledSavesWhatTheLastRowTold) {
   EnvOptions options = Small("test/telling", 2);
   options.autoreset = "disabled";
@@ -180,7 +207,7 @@ TEST(Autoreset, StateOfDisabledSavesWhatTheLastRowTold) {
   EXPECT_TRUE(seen == Look(other.Step(actions)));
 }
 
-void ExpectFailure(Failing::How how, const std::string& text) {
+void ExpectFailure(Failing::How how, const std::string& text, bool at_once = false) {
   int made = 0;
   MujocoVectorEnv env(Small("test/failing", 3),
                       [&] { return std::make_unique<Failing>(made++, how); });
@@ -188,9 +215,9 @@ void ExpectFailure(Failing::How how, const std::string& text) {
   env.Reset(1);
   env.Step(actions);
   env.Step(actions);
-  env.StepAsync(actions);
+  if (!at_once) env.StepAsync(actions);
   try {
-    env.StepWait();
+    at_once ? env.Step(actions) : env.StepWait();
     FAIL();
   } catch (const std::exception& error) {
     EXPECT_THAT(error.what(), HasSubstr(text));
@@ -201,6 +228,9 @@ void ExpectFailure(Failing::How how, const std::string& text) {
 
 TEST(Failures, ExceptionOfATaskSurfacesAtStepWait) {
   ExpectFailure(Failing::How::kThrow, "task says no");
+}
+TEST(Failures, ExceptionOfATaskSurfacesInStep) {
+  ExpectFailure(Failing::How::kThrow, "task says no", /*at_once=*/true);
 }
 TEST(Failures, ErrorOfMujocoSurfacesAtStepWait) {
   ExpectFailure(Failing::How::kMujocoError, "engine says no");
