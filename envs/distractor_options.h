@@ -5,6 +5,7 @@
 #include <string>
 #include <type_traits>
 
+#include "core/error.h"
 #include "core/options.h"
 
 namespace v2r {
@@ -43,14 +44,18 @@ inline DistractorOptions ClassicDistractors() {
 }
 
 // The group, or one word in its place: true = ClassicDistractors, false = none. So configs and run
-// directories from before there was a group can be read.
+// directories from before there was a group can be read. UserError: another word.
 template <typename V>
 void VisitDistractors(V& v, DistractorOptions& options) {
   if constexpr (std::is_same_v<V, internal::Binder>) {
     const ConfigNode* word = v.node.is_map() ? v.node.Find("distractors") : nullptr;
     if (word != nullptr && word->is_scalar()) {
       bool on = false;
-      v("distractors", on, "");
+      try {
+        v("distractors", on, "");
+      } catch (const UserError& error) {
+        ThrowUser("{}, or a group of keys (env.distractors.moving=3)", error.what());
+      }
       options = on ? ClassicDistractors() : DistractorOptions();
       return;
     }

@@ -63,23 +63,31 @@ void SceneDresser::DressFloor(const SceneLook& look, mjvScene& scene) const {
 }
 
 // Boxes flatter than anything else that lies on the floor, around the point of it that is nearest
-// to the model's centre.
+// to the model's centre and within its edges.
 void SceneDresser::AddPatches(const SceneLook& look, const mjvGeom& floor, mjvScene& scene) const {
   Rng rng(look.patches);
-  const float* m = floor.mat;  // rows; its third column is the normal
-  double height = 0;
-  for (int k = 0; k < 3; ++k) height += m[3 * k + 2] * (centre_[k] - floor.pos[k]);
+  const float* m = floor.mat;  // rows; the columns are along it, across it and normal to it
+  double middle[2] = {0, 0};
+  for (int k = 0; k < 3; ++k) {
+    for (int axis : {0, 1}) middle[axis] += m[3 * k + axis] * (centre_[k] - floor.pos[k]);
+  }
   const auto palette = FloorPalette();
   for (int p = 0; p < kPatches && scene.ngeom < scene.maxgeom; ++p) {
-    const double x = rng.Uniform(-extent_, extent_), y = rng.Uniform(-extent_, extent_);
+    double at[2] = {middle[0] + rng.Uniform(-extent_, extent_), 0};
+    at[1] = middle[1] + rng.Uniform(-extent_, extent_);
     const double a = rng.Uniform(0, std::numbers::pi);
     const double top = extent_ * (0.0006 + 0.0014 * p / kPatches);
-    const mjtNum size[3] = {extent_ * rng.Uniform(0.08, 0.3), extent_ * rng.Uniform(0.08, 0.3),
-                            top};
+    mjtNum size[3] = {extent_ * rng.Uniform(0.08, 0.3), 0, top};
+    size[1] = extent_ * rng.Uniform(0.08, 0.3);
+    const double radius = std::hypot(size[0], size[1]);
+    for (int axis : {0, 1}) {
+      const double reach = std::max(0.0, floor.size[axis] - radius);
+      if (floor.size[axis] > 0) at[axis] = std::clamp(at[axis], -reach, reach);
+    }
     mjtNum pos[3], mat[9];
     for (int k = 0; k < 3; ++k) {
       const double u = m[3 * k], v = m[3 * k + 1];
-      pos[k] = centre_[k] - height * m[3 * k + 2] + x * u + y * v;
+      pos[k] = floor.pos[k] + at[0] * u + at[1] * v;
       mat[3 * k] = std::cos(a) * u + std::sin(a) * v;
       mat[3 * k + 1] = -std::sin(a) * u + std::cos(a) * v;
       mat[3 * k + 2] = m[3 * k + 2];
