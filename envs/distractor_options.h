@@ -54,7 +54,7 @@ void VisitDistractors(V& v, DistractorOptions& options) {
       try {
         v("distractors", on, "");
       } catch (const UserError& error) {
-        ThrowUser("{}, or a group of keys (env.distractors.moving=3)", error.what());
+        ThrowUser("{} (or a group of keys: env.distractors.moving=3)", error.what());
       }
       options = on ? ClassicDistractors() : DistractorOptions();
       return;

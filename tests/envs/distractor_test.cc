@@ -42,7 +42,7 @@ TEST(DistractorOptions, OneWordStandsForAGroup) {
     }
     return "no error";
   };
-  EXPECT_THAT(error("distractors: 3"), AllOf(HasSubstr("test:1:14"), HasSubstr("'3'"),
+  EXPECT_THAT(error("distractors: 3"), AllOf(HasSubstr("test:1:1"), HasSubstr("'3'"),
                                              HasSubstr("env.distractors.moving=3")));
   EXPECT_THAT(error("distractors: {movin: 3}"), HasSubstr("did you mean 'moving'"));
   EXPECT_THAT(error("distractors: {light: swnig}"), HasSubstr("swing"));
