@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "envs/distractor_options.h"
 #include "envs/vector_env.h"
 #include "envs/view.h"
 
@@ -14,7 +15,7 @@ namespace v2r {
 struct EnvOptions {
   std::string id = "v2r/reach";
   ConfigNode task;
-  bool distractors = false;
+  DistractorOptions distractors;
   int64_t num_envs = 32;
   int64_t env_threads = 0;
   int64_t render_threads = 0;
@@ -42,7 +43,7 @@ struct EnvOptions {
   void Fields(V& v) {
     v("id", id, "task, see `v2r list envs`");
     v("task", task, "the task's own keys: `v2r help ID` lists them (env.task.KEY=VALUE)");
-    v("distractors", distractors, "a moving disc and a floor whose brightness swings, drawn per episode");
+    VisitDistractors(v, distractors);
     v("num_envs", num_envs, "simulations stepped together", AtLeast(1));
     v("env_threads", env_threads, "threads that step the simulations, 0 = number of cores", AtLeast(0));
     v("render_threads", render_threads, "threads with a GL context of their own, 0 = number of cores", AtLeast(0));

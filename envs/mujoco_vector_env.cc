@@ -52,14 +52,11 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
                : options.autoreset == "next_step" ? Autoreset::kNextStep
                                                   : Autoreset::kDisabled;
   clip_action_ = options.clip_action;
-  if (options.distractors) {
-    const int body = mj_name2id(model.get(), mjOBJ_BODY, "distractor");
-    if (body < 0 || model->body_mocapid[body] < 0) {
-      ThrowUser("env.distractors: {} has none (its model has no mocap body 'distractor')",
-                options.id);
-    }
+  distractor_options_ = options.distractors;
+  distractor_mocap_ = RequireDistractors(model.get(), options.distractors, options.id);
+  if (options.distractors.Any()) {
     distractors_.resize(n);
-    distractor_mocap_ = model->body_mocapid[body];
+    looks_.resize(n);
   }
 
   mjBatchConfig config;
@@ -93,7 +90,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
     }
     r.shadow = options.shadow;
     r.reflection = options.reflection;
-    r.extra_group = options.distractors ? kDistractorGroup : -1;
+    r.extra_group = options.distractors.moving > 0 ? kDistractorGroup : -1;
     renderer_ = std::make_unique<Renderer>(model.get(), r);
   }
 
@@ -425,10 +422,10 @@ void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
   size_t count = 0;
   for (int i : ids_) {
     const double seconds = steps_[i] * spec_.control_dt;
-    const float floor =
-        distractors_.empty() ? 1.f : static_cast<float>(distractors_[i].Floor(seconds));
+    if (!looks_.empty()) looks_[i] = distractors_[i].Look(distractor_options_, seconds);
+    const SceneLook* look = looks_.empty() ? nullptr : &looks_[i];
     const mjModel* own = models_.empty() ? nullptr : models_[i]->get();
-    pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, floor, own};
+    pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, look, own};
   }
   renderer_->Draw({pictures_.data(), count});
   render_seconds_ += watch.Seconds();

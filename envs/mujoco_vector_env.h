@@ -114,8 +114,10 @@ class MujocoVectorEnv : public VectorEnv {
   bool divergence_is_error_ = false;
   BatchPtr batch_;
   std::vector<mjData*> data_;  // the batch's own, one a simulation
-  int distractor_mocap_ = -1;
+  DistractorOptions distractor_options_;
+  int distractor_mocap_ = -1;            // -1: no disc moves
   std::vector<Distractor> distractors_;  // empty without
+  std::vector<SceneLook> looks_;         // of the pictures being drawn
   std::unique_ptr<Renderer> renderer_;   // null when nothing is drawn
   std::vector<Picture> pictures_;
 

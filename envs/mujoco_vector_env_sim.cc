@@ -60,7 +60,7 @@ void MujocoVectorEnv::CaptureSim(const mjModel*, mjData* d, int i, void* arg) {
 
 void MujocoVectorEnv::StepSim(const mjModel* m, mjData* d, int i, void* arg) {
   Guarded(arg, i, [&](MujocoVectorEnv& self) {
-    if (!self.distractors_.empty()) {
+    if (self.distractor_mocap_ >= 0) {
       const double seconds = (self.steps_[i] + 1) * self.spec_.control_dt;
       self.distractors_[i].Place(seconds, d->mocap_pos + 3 * self.distractor_mocap_);
     }
@@ -73,9 +73,8 @@ void MujocoVectorEnv::ResetSim(const mjModel* m, mjData* d, int i, void* arg) {
   Guarded(arg, i, [&](MujocoVectorEnv& self) {
     Rng rng = Rng(self.seed_).Fork("env", self.slice_.first + i).Fork("episode", self.episode_[i]);
     mj_resetData(m, d);
-    if (!self.distractors_.empty()) {
-      Rng own = rng.Fork("distractor");
-      self.distractors_[i].Draw(own);
+    if (!self.distractors_.empty()) self.distractors_[i].Draw(rng);
+    if (self.distractor_mocap_ >= 0) {
       self.distractors_[i].Place(0, d->mocap_pos + 3 * self.distractor_mocap_);
     }
     double reward = 0;
@@ -97,7 +96,7 @@ void MujocoVectorEnv::EnterSim(const mjModel* m, mjData* d, int i, void* arg) {
     put(start.ctrl, d->ctrl);
     put(start.qacc_warmstart, d->qacc_warmstart);
     d->time = start.time;
-    if (!self.distractors_.empty()) {
+    if (self.distractor_mocap_ >= 0) {
       self.distractors_[i].Place(0, d->mocap_pos + 3 * self.distractor_mocap_);
     }
     double reward = 0;

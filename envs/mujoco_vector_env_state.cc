@@ -50,7 +50,7 @@ void MujocoVectorEnv::SaveState(StateDict& state) const {
   }
   for (const Distractor& distractor : distractors_) {
     const auto* first = reinterpret_cast<const double*>(&distractor);
-    memory.insert(memory.end(), first, first + sizeof(Distractor) / sizeof(double));
+    memory.insert(memory.end(), first, first + SavedDoubles(distractor_options_));
   }
   state["memory"] = Blob::Of<double>(memory);
   state["episode"] = Blob::Of(All(episode_));
@@ -112,7 +112,7 @@ void MujocoVectorEnv::LoadState(const StateDict& state) {
   seed_ = static_cast<uint64_t>(RequireScalar<int64_t>(state, "seed", kWhat));
   Read(state, "sim", std::span<double>(mjb_state(batch_.get()), n() * mjb_nstate(batch_.get())));
   std::vector<double> memory(n() * envs_[0]->Memory().size() +
-                             distractors_.size() * sizeof(Distractor) / sizeof(double));
+                             distractors_.size() * SavedDoubles(distractor_options_));
   Read(state, "memory", memory);
   auto from = memory.begin();
   for (auto& env : envs_) {
@@ -121,8 +121,8 @@ void MujocoVectorEnv::LoadState(const StateDict& state) {
     from += kept.size();
   }
   for (Distractor& distractor : distractors_) {
-    std::copy_n(from, sizeof(Distractor) / sizeof(double), reinterpret_cast<double*>(&distractor));
-    from += sizeof(Distractor) / sizeof(double);
+    std::copy_n(from, SavedDoubles(distractor_options_), reinterpret_cast<double*>(&distractor));
+    from += SavedDoubles(distractor_options_);
   }
   Read(state, "episode", episode_);
   Read(state, "steps", steps_);

@@ -113,7 +113,7 @@ class RenderWorker : public Worker {
     const Picture picture = job_->pictures[item];
     const mjModel* model = picture.model != nullptr ? picture.model : job_->model.get();
     mjv_updateScene(model, picture.data, &visible_, nullptr, &camera_, mjCAT_ALL, &scene_);
-    if (picture.floor != 1) ShadeFloor(picture.floor);
+    if (picture.look != nullptr) job_->dresser->Dress(*picture.look, scene_);
     const mjrRect view{0, 0, o.width * o.supersample, o.height * o.supersample};
     mjr_render(view, &scene_, &context_);
     mjr_readPixels(pixels_.data(), nullptr, view, &context_);
@@ -141,13 +141,6 @@ class RenderWorker : public Worker {
     camera_.elevation = view.elevation;
     std::copy(view.lookat.begin(), view.lookat.end(), camera_.lookat);
   }
-  void ShadeFloor(float factor) {
-    for (int i = 0; i < scene_.ngeom; ++i) {
-      mjvGeom& geom = scene_.geoms[i];
-      if (geom.objtype != mjOBJ_GEOM || geom.objid != job_->floor) continue;
-      for (int c = 0; c < 3; ++c) geom.rgba[c] = std::min(1.f, geom.rgba[c] * factor);
-    }
-  }
 
   std::shared_ptr<Renderer::Job> job_;
   GlContext gl_;  // before what lives in it
@@ -172,7 +165,7 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options)
   } else if (options.view.type == "fixed" && !options.camera.empty()) {
     job_->camera = Find(model, mjOBJ_CAMERA, options.camera, "env.camera");
   }
-  job_->floor = mj_name2id(model, mjOBJ_GEOM, "floor");
+  job_->dresser.emplace(model);
   InstallMujocoLog();
   pool_ = std::make_unique<WorkerPool>(
       options.threads, "render threads (env.render_threads)", options.patience,

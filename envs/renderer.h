@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "envs/physics.h"
+#include "envs/scene_look.h"
 #include "envs/view.h"
 #include "envs/worker_pool.h"
 
@@ -30,7 +32,7 @@ struct RendererOptions {
 struct Picture {
   mjData* data = nullptr;
   uint8_t* out = nullptr;          // [height, width, 3] RGB, first row on top
-  float floor = 1;                 // factor on the colour of the geom named "floor"
+  const SceneLook* look = nullptr;  // null = as the model says
   const mjModel* model = nullptr;  // of this simulation where it has its own, else the Renderer's
 };
 
@@ -39,7 +41,7 @@ class Renderer {
   // `model` is copied. UserError: no such camera or body (with the names there are), keys of a view
   // that contradict each other, no EGL (with what to install).
   Renderer(const mjModel* model, const RendererOptions& options);
-  // Draws all of them, returns when done. A picture depends on its data and floor alone, not on the
+  // Draws all of them, returns when done. A picture depends on its data and look alone, not on the
   // thread. Error when the driver hangs or fails.
   void Draw(std::span<const Picture> pictures);
   const std::string& gl_renderer() const { return job_->gl_renderer; }
@@ -51,7 +53,8 @@ class Renderer {
   struct Job {
     RendererOptions options;
     ModelPtr model;
-    int camera = -1, track_body = -1, floor = -1;
+    int camera = -1, track_body = -1;
+    std::optional<SceneDresser> dresser;
     std::string gl_renderer;
     std::span<const Picture> pictures;
   };

@@ -90,7 +90,7 @@ ShardPlan RemoteVectorEnv::Plan(const EnvOptions& options, int64_t index, int64_
 }
 
 RemoteVectorEnv::RemoteVectorEnv(const EnvOptions& options, Spawner spawn)
-    : distractors_(options.distractors), sync_steps_(options.worker_sync) {
+    : tail_(SavedDoubles(options.distractors)), sync_steps_(options.worker_sync) {
   if (options.processes > 0 && !options.workers.empty()) {
     ThrowUser("env.processes={} and env.workers: only one of the two", options.processes);
   }
@@ -249,7 +249,6 @@ void RemoteVectorEnv::SaveState(StateDict& state) const {
     shard->Payload();
     shard->Post(Tag::kSave, Shard::Effect::kNone);
   }
-  const int64_t tail = distractors_ ? sizeof(Distractor) / sizeof(double) : 0;
   StateDict all;
   std::vector<double> memory, distractors;
   ForAll([&](Shard& shard) {
@@ -265,7 +264,7 @@ void RemoteVectorEnv::SaveState(StateDict& state) const {
       }
     }
     const auto kept = Require(part, "memory", kWhat).as<double>();
-    const size_t own = kept.size() - shard.plan().count * tail;
+    const size_t own = kept.size() - shard.plan().count * tail_;
     memory.insert(memory.end(), kept.begin(), kept.begin() + own);
     distractors.insert(distractors.end(), kept.begin() + own, kept.end());
   });
@@ -284,14 +283,13 @@ void RemoteVectorEnv::LoadState(const StateDict& state) {
     ThrowUser("{}: is of {} environments, env.num_envs is {}", kWhat, stored, n);
   }
   const auto memory = Require(state, "memory", kWhat).as<double>();
-  const int64_t tail = distractors_ ? sizeof(Distractor) / sizeof(double) : 0;
-  const int64_t own = static_cast<int64_t>(memory.size()) / n - tail;
+  const int64_t own = static_cast<int64_t>(memory.size()) / n - tail_;
   for (const auto& [key, blob] : state) {
     if (IsRow(key) && (blob.shape.empty() || blob.shape[0] % n != 0)) {
       ThrowUser("{}: {} is not of {} environments", kWhat, key, n);
     }
   }
-  if (own < 0 || (own + tail) * n != static_cast<int64_t>(memory.size())) {
+  if (own < 0 || (own + tail_) * n != static_cast<int64_t>(memory.size())) {
     ThrowUser("{}: memory has {} values: env.distractors has to be that of the saved run", kWhat,
               memory.size());
   }
@@ -305,7 +303,7 @@ void RemoteVectorEnv::LoadState(const StateDict& state) {
     }
     std::vector<double> kept(memory.begin() + first * own, memory.begin() + (first + count) * own);
     const auto moving = memory.begin() + n * own;
-    kept.insert(kept.end(), moving + first * tail, moving + (first + count) * tail);
+    kept.insert(kept.end(), moving + first * tail_, moving + (first + count) * tail_);
     part["memory"] = Blob::Of<double>(kept);
     ByteWriter out = shard->Payload();
     PutState(out, part);

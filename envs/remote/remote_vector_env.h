@@ -55,7 +55,7 @@ class RemoteVectorEnv : public VectorEnv {
   BatchLayout layout_;
   std::vector<uint8_t> block_;  // the batch
   bool frames_differ_ = false;
-  bool distractors_ = false;
+  int64_t tail_ = 0;                    // numbers of its distractors at the end of an env's memory
   int64_t sync_steps_ = 0, steps_ = 0;  // steps since a state was kept
   bool started_ = false, waiting_ = false;
 };

@@ -215,7 +215,7 @@ TEST_P(EnvConformance, ActionThatIsNotANumberIsRefused) {
 
 TEST_P(EnvConformance, DistractorsAreThereOrRefused) {
   EnvOptions options = Brief();
-  options.distractors = true;
+  options.distractors = ClassicDistractors();
   try {
     MakeVectorEnv(options)->Reset(1);
   } catch (const UserError& error) {

@@ -142,20 +142,17 @@ TEST_P(EnvPictures, GoalFrameShowsWhereTheExpertEnds) {
 }
 
 TEST_P(EnvPictures, DistractorsChangeThePictureOnly) {
-  const EnvOptions plain = Drawn(), busy = Busy(Drawn());
-  if (!busy.distractors) {
-    EXPECT_FALSE(IsOwn(GetParam()));
-    return;
-  }
-  const auto a = Roll(*MakeVectorEnv(plain), 1, 4), b = Roll(*MakeVectorEnv(busy), 1, 4);
-  for (int t = 0; t <= 4; ++t) {
+  if (GetParam().starts_with("dmc/") || GetParam().starts_with("gym/")) return;  // slow to load
+  EnvOptions plain = Drawn(), busy = Busy(Drawn());
+  plain.max_episode_steps = busy.max_episode_steps = 3;
+  const auto a = Roll(*MakeVectorEnv(plain), 1, 5), b = Roll(*MakeVectorEnv(busy), 1, 5);
+  for (int t = 0; t <= 5; ++t) {
     ASSERT_EQ(a[t].obs, b[t].obs);
-    ASSERT_EQ(a[t].reward, b[t].reward);
+    ASSERT_EQ(a[t].env_reward, b[t].env_reward);
+    ASSERT_EQ(a[t].info, b[t].info);
+    ASSERT_EQ(a[t].success, b[t].success);
     EXPECT_GT(Rmse(a[t].frame, b[t].frame), 5);
   }
-  const int64_t bytes = 32 * 32 * 3;
-  EXPECT_NE(RowOf(b[0].frame, 0, bytes)[0], RowOf(b[0].frame, 1, bytes)[0])
-      << "the phase of the floor's brightness is drawn per episode";
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EnvPictures, testing::ValuesIn(EnvNames()),

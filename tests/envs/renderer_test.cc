@@ -57,10 +57,12 @@ TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
   Renderer renderer(model.get(), {.threads = 2, .height = 24, .width = 40});
   const size_t bytes = 24 * 40 * 3;
   std::vector<uint8_t> out(4 * bytes);
+  SceneLook dim;
+  dim.floor = .5f;
   const std::vector<Picture> pictures = {{a.get(), &out[0]},
                                          {b.get(), &out[bytes]},
                                          {a.get(), &out[2 * bytes]},
-                                         {b.get(), &out[3 * bytes], 0.5f}};
+                                         {b.get(), &out[3 * bytes], &dim}};
   renderer.Draw(std::span(pictures).first(2));
   renderer.Draw(std::span(pictures).last(2));
   const auto picture = [&](int i) {

@@ -160,7 +160,7 @@ TEST(Workers, WhatATaskSaysComesThrough) {
   }
   env.Step(actions);
   EnvOptions options = WithWorkers(Brief("dmc/walker_walk", 2), 2);
-  options.distractors = true;
+  options.distractors = ClassicDistractors();
   try {
     RemoteVectorEnv(options, starter.Spawner());
     FAIL();
