@@ -41,7 +41,7 @@ const std::map<std::string, Other> kOthers = {
     {"max_episode_steps", {"3"}},
     {"action_repeat", {"2"}},
     {"clip_action", {"false", {"id: gym/HalfCheetah-v5"}}},
-    {"rescale_action", {"true"}},
+    {"rescale_action", {"true", {"id: gym/Pusher-v5"}}},
     {"frame_stack", {"2"}}};
 
 // Numbers do not depend on these (conformance_test, picture_test, worker_test); the tasks' own keys
@@ -67,7 +67,15 @@ std::vector<Seen> Print(ConfigNode node) {
     options.task = mirror ? ParseYaml("{model: " + MirrorModel().string() + ", frame_skip: 1}", "test")
                           : UserTask("frame_skip: 4\nkeyframe: straight");
   }
-  return Roll(*MakeVectorEnv(options), 1, 6);
+  const auto env = MakeVectorEnv(options);
+  std::vector<Seen> seen = {Look(env->Reset(1))};
+  Rng rng(2);
+  std::vector<float> actions(env->Spec().num_envs * env->Spec().act_dim);
+  for (int t = 0; t < 6; ++t) {  // the same actions whatever the bounds are
+    for (float& a : actions) a = static_cast<float>(rng.Uniform(-1.5, 1.5));
+    seen.push_back(Look(env->Step(actions)));
+  }
+  return seen;
 }
 
 TEST(EnvOptions, EveryKeyChangesSomething) {
@@ -75,6 +83,8 @@ TEST(EnvOptions, EveryKeyChangesSomething) {
       "{id: mjcf, num_envs: 2, env_threads: 1, render_threads: 1, frame_size: 32, "
       "max_episode_steps: 4}",
       "test");
+  const auto steady = Print(plain);
+  ASSERT_TRUE(steady == Print(plain)) << "the comparison itself is not steady";
   for (const FieldDoc& field : Describe(EnvOptions())) {
     if (IsElsewhere(field.path)) continue;
     ASSERT_TRUE(kOthers.contains(field.path)) << field.path << " has no test";
@@ -86,9 +96,8 @@ TEST(EnvOptions, EveryKeyChangesSomething) {
     }
     ConfigNode changed = base;
     Set(changed, field.path, other.value);
-    const auto before = Print(base);
-    EXPECT_TRUE(before == Print(base)) << field.path << ": the comparison is not steady";
-    EXPECT_FALSE(before == Print(changed)) << field.path << " changes nothing";
+    EXPECT_FALSE((other.with.empty() ? steady : Print(base)) == Print(changed))
+        << field.path << " changes nothing";
   }
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "envs/physics.h"
 #include "tests/envs/counting_new.h"
 #include "tests/envs/picture_drive.h"
 
@@ -114,13 +115,12 @@ std::vector<T> OfCamera(const std::vector<T>& all, int64_t c, int64_t cameras) {
 TEST(Cameras, EachShowsWhatAnEnvOfItsOwnShows) {
   const std::map<std::string, std::string> cameras = {{"v2r/reach_goal", "angled"},
                                                       {"dmc/reacher_easy", "fixed"},
-                                                      {"dmc/hopper_hop", "back"},
                                                       {"gym/HalfCheetah-v5", "track"}};
   for (const auto& [id, camera] : cameras) {
     EnvOptions all = Small(id, 3, true), main = all;
     all.max_episode_steps = main.max_episode_steps = 3;
     all.modalities = main.modalities = {"segmentation", "depth"};
-    all.samples = main.samples = 4;
+    all.samples = main.samples = id.starts_with("v2r/") ? 4 : 0;
     EnvOptions named = main, free = main;
     named.camera = camera;
     free.view.type = "free";
