@@ -12,7 +12,7 @@ namespace {
 
 template <typename T>
 void Part(const std::vector<T>& all, size_t main, std::span<const T>& first,
-           std::span<const T>& rest) {
+          std::span<const T>& rest) {
   const std::span<const T> values = all;
   first = values.first(std::min(main, values.size()));
   rest = values.subspan(first.size());

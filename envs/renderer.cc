@@ -152,7 +152,7 @@ class RenderWorker : public Worker {
       if (abandoned) return;
       PutColours(picture.out + c * picture.stride * 3);
       if (picture.depth == nullptr && picture.segmentation == nullptr) continue;
-      DrawObjects();
+      DrawObjects(picture.depth != nullptr, picture.segmentation != nullptr);
       if (abandoned) return;
       if (picture.depth != nullptr) PutDepth(picture.depth + c * picture.stride);
       if (picture.segmentation != nullptr) {
@@ -198,8 +198,8 @@ class RenderWorker : public Worker {
     }
     (own_sharp_ ? sharp_context_ : context_).readDepthMap = mjDEPTH_ZEROFAR;
   }
-  // The scene in the colours of its ids, with depth, into pixels_ and depth_.
-  void DrawObjects() {
+  // The scene in the colours of its ids: depth into depth_, ids into pixels_.
+  void DrawObjects(bool depth, bool ids) {
     const RendererOptions& o = job_->options;
     mjrContext& context = own_sharp_ ? sharp_context_ : context_;
     const mjrRect view{0, 0, o.width, o.height};
@@ -208,7 +208,7 @@ class RenderWorker : public Worker {
     for (int flag : {mjRND_SEGMENT, mjRND_IDCOLOR}) scene_.flags[flag] = 1;
     if (own_sharp_) mjr_restoreBuffer(&context);
     mjr_render(view, &scene_, &context);
-    mjr_readPixels(pixels_.data(), depth_.data(), view, &context);
+    mjr_readPixels(ids ? pixels_.data() : nullptr, depth ? depth_.data() : nullptr, view, &context);
     std::copy(flags.begin(), flags.end(), scene_.flags);
   }
   void PutDepth(float* out) {
@@ -249,9 +249,9 @@ class RenderWorker : public Worker {
   mjvScene scene_;
   mjvOption visible_;
   std::vector<mjvCamera> cameras_;
-  std::vector<uint8_t> pixels_;  // bottom row first
-  std::vector<uint16_t> sums_;   // one row of blocks
-  std::vector<float> depth_;     // bottom row first
+  std::vector<uint8_t> pixels_;                  // bottom row first
+  std::vector<uint16_t> sums_;                   // one row of blocks
+  std::vector<float> depth_;                     // bottom row first
   std::vector<std::array<int32_t, 2>> objects_;  // id and type by the number in the picture
 };
 
@@ -262,8 +262,8 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options)
   job_->model->vis.global.offwidth = options.width * options.supersample;
   job_->model->vis.global.offheight = options.height * options.supersample;
   job_->model->vis.quality.offsamples = options.samples;
-  const auto add = [&](const std::string& name, const ViewOptions& view, const std::string& name_key,
-                       const std::string& view_key) {
+  const auto add = [&](const std::string& name, const ViewOptions& view,
+                       const std::string& name_key, const std::string& view_key) {
     CheckView(view, view_key);
     Camera camera{-1, -1, view};
     if (view.type == "track") {

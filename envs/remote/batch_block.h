@@ -12,14 +12,16 @@
 namespace v2r {
 
 // Where each array of a batch of `rows` environments lies. The pictures of the present states are
-// last: they are left out where they equal those of the next states ("frame" below stands for all of
-// them).
+// last: they are left out where they equal those of the next states ("frame" below stands for all
+// of them).
 class BatchLayout {
  public:
   BatchLayout() = default;
   BatchLayout(const VectorEnvSpec& spec, int64_t rows);
 
-  size_t size(bool with_frame = true) const { return with_frame ? size_ : arrays_[kPresent].offset; }
+  size_t size(bool with_frame = true) const {
+    return with_frame ? size_ : arrays_[kPresent].offset;
+  }
   // Copies the arrays of `view`, which has `rows` rows.
   void Write(const BatchView& view, bool with_frame, uint8_t* block) const;
   // Arrays in `block`, aligned for what they hold; `frame` is next_frame without one of its own.

@@ -93,11 +93,11 @@ TEST_F(RunTest, ThreadsOfEnvironmentsAndPicturesChangeNothing) {
 
 TEST_F(RunTest, FurtherCamerasStandInTheVideosAndChangeNothingElse) {
   const TrainOutcome one = Train(Mini("one"), {});
-  const TrainOutcome more = Train(
-      Mini("more", {"env.cameras=[angled]", "env.views={side: {type: free}}",
-                    "env.modalities=[depth]", "demos.path=" + one.demos.string(),
-                    "encoder.path=" + one.encoder.string()}),
-      {});
+  const TrainOutcome more =
+      Train(Mini("more", {"env.cameras=[angled]", "env.views={side: {type: free}}",
+                          "env.modalities=[depth]", "demos.path=" + one.demos.string(),
+                          "encoder.path=" + one.encoder.string()}),
+            {});
   ExpectSameState(root_ / "one", root_ / "more");
   Image single, triple;
   ASSERT_TRUE(VideoReader(one.video).Next(single));
@@ -112,9 +112,9 @@ TEST_F(RunTest, FurtherCamerasStandInTheVideosAndChangeNothingElse) {
 TEST_F(RunTest, ALearnedRewardNeedsThePictureOfEveryStep) {
   EXPECT_THROW(Train(Mini("some", {"env.render_every=2"}), {}), UserError);
   EXPECT_FALSE(fs::exists(root_ / "some" / "demos")) << "said before anything is filmed";
-  EXPECT_EQ(Train(Mini("true", {"env.render_every=2", "reward=true", "record.enabled=false"}), {})
-                .steps,
-            160);
+  EXPECT_EQ(
+      Train(Mini("true", {"env.render_every=2", "reward=true", "record.enabled=false"}), {}).steps,
+      160);
 }
 
 TEST_F(RunTest, InterruptKeepsTheCheckpointAndResumes) {

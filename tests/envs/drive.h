@@ -76,14 +76,31 @@ std::vector<T> Copy(std::span<const T> values) {
 }
 
 inline Seen Look(const BatchView& v) {
-  return {Copy(v.obs),        Copy(v.next_obs),   Copy(v.reward),     Copy(v.frame),
-          Copy(v.next_frame), Copy(v.goal_frame), Copy(v.terminated), Copy(v.truncated),
-          Copy(v.success),    Copy(v.goal_id),    Copy(v.episode_id), Copy(v.episode_step),
-          Copy(v.env_reward), Copy(v.info),
-          Copy(v.frame_fresh), Copy(v.extra_frames), Copy(v.next_extra_frames),
-          Copy(v.depth), Copy(v.next_depth), Copy(v.extra_depth), Copy(v.next_extra_depth),
-          Copy(v.segmentation), Copy(v.next_segmentation),
-          Copy(v.extra_segmentation), Copy(v.next_extra_segmentation)};
+  return {Copy(v.obs),
+          Copy(v.next_obs),
+          Copy(v.reward),
+          Copy(v.frame),
+          Copy(v.next_frame),
+          Copy(v.goal_frame),
+          Copy(v.terminated),
+          Copy(v.truncated),
+          Copy(v.success),
+          Copy(v.goal_id),
+          Copy(v.episode_id),
+          Copy(v.episode_step),
+          Copy(v.env_reward),
+          Copy(v.info),
+          Copy(v.frame_fresh),
+          Copy(v.extra_frames),
+          Copy(v.next_extra_frames),
+          Copy(v.depth),
+          Copy(v.next_depth),
+          Copy(v.extra_depth),
+          Copy(v.next_extra_depth),
+          Copy(v.segmentation),
+          Copy(v.next_segmentation),
+          Copy(v.extra_segmentation),
+          Copy(v.next_extra_segmentation)};
 }
 
 // Reset and `steps` random steps.

@@ -47,8 +47,8 @@ const std::map<std::string, Other> kOthers = {
 // Numbers do not depend on these (conformance_test, picture_test, worker_test); the tasks' own keys
 // and the distractors have tests of their own.
 bool IsElsewhere(const std::string& key) {
-  for (const char* start : {"task", "distractors", "env_threads", "render_threads", "processes",
-                            "worker"}) {
+  for (const char* start :
+       {"task", "distractors", "env_threads", "render_threads", "processes", "worker"}) {
     if (key.starts_with(start)) return true;
   }
   return false;
@@ -64,8 +64,9 @@ std::vector<Seen> Print(ConfigNode node) {
   EnvOptions options;
   Bind(node, options, "env");
   if (options.id == "mjcf") {
-    options.task = mirror ? ParseYaml("{model: " + MirrorModel().string() + ", frame_skip: 1}", "test")
-                          : UserTask("frame_skip: 4\nkeyframe: straight");
+    options.task = mirror
+                       ? ParseYaml("{model: " + MirrorModel().string() + ", frame_skip: 1}", "test")
+                       : UserTask("frame_skip: 4\nkeyframe: straight");
   }
   const auto env = MakeVectorEnv(options);
   std::vector<Seen> seen = {Look(env->Reset(1))};

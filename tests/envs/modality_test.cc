@@ -71,7 +71,9 @@ TEST(Depth, IsTheFarPlaneWhereNothingIs) {
 
 TEST(Segmentation, NamesGeomsAndSites) {
   const ModelPtr model = LoadModel(WriteModel(kBall, "ball"));
-  const auto id = [&](mjtObj type, const char* name) { return mj_name2id(model.get(), type, name); };
+  const auto id = [&](mjtObj type, const char* name) {
+    return mj_name2id(model.get(), type, name);
+  };
   const Seen seen = Look(MakeVectorEnv(Ball("plan"))->Reset(1));
   const auto at = [&](int y, int x) {  // 5 cm a pixel, x to the right, y up
     const int32_t* pair = seen.segmentation.data() + (y * 32 + x) * 2;
@@ -91,9 +93,9 @@ TEST(Modalities, AreNotSmoothed) {
     return Look(MakeVectorEnv(options)->Reset(1));
   };
   const Seen plain = look([](EnvOptions&) {});
-  for (const Seen& seen : {look([](EnvOptions& o) { o.samples = 4; }),
-                           look([](EnvOptions& o) { o.supersample = 2; }),
-                           look([](EnvOptions& o) { o.shadow = true; })}) {
+  for (const Seen& seen :
+       {look([](EnvOptions& o) { o.samples = 4; }), look([](EnvOptions& o) { o.supersample = 2; }),
+        look([](EnvOptions& o) { o.shadow = true; })}) {
     EXPECT_NE(seen.frame, plain.frame);
     EXPECT_EQ(seen.depth, plain.depth);
     EXPECT_EQ(seen.segmentation, plain.segmentation);
@@ -113,9 +115,8 @@ std::vector<T> OfCamera(const std::vector<T>& all, int64_t c, int64_t cameras) {
 }
 
 TEST(Cameras, EachShowsWhatAnEnvOfItsOwnShows) {
-  const std::map<std::string, std::string> cameras = {{"v2r/reach_goal", "angled"},
-                                                      {"dmc/reacher_easy", "fixed"},
-                                                      {"gym/HalfCheetah-v5", "track"}};
+  const std::map<std::string, std::string> cameras = {
+      {"v2r/reach_goal", "angled"}, {"dmc/reacher_easy", "fixed"}, {"gym/HalfCheetah-v5", "track"}};
   for (const auto& [id, camera] : cameras) {
     EnvOptions all = Small(id, 3, true), main = all;
     all.max_episode_steps = main.max_episode_steps = 3;
