@@ -69,8 +69,9 @@ std::vector<Episode> PlayRound(VectorEnv& env, ExpertSkill skill, uint64_t seed,
 EnvOptions FilmOptions(const EnvOptions& env, const DemoOptions& demos, int64_t num_envs) {
   if (demos.frame_size % 2 != 0)
     ThrowUser("demos.frame_size is {}: H.264 needs an even size", demos.frame_size);
-  EnvOptions film = env;
+  EnvOptions film = MainPictures(env);
   film.render = true;
+  film.render_every = 1;
   film.frame_size = demos.frame_size > 0 ? demos.frame_size : FilmSize(env);
   film.supersample = 1;
   film.autoreset = "same_step";

@@ -26,7 +26,7 @@ torch::Tensor Pictures(std::span<const uint8_t> frames, const VectorEnvSpec& spe
 // One episode of each behaviour in kEnvs environments: states on the way to the goal, beside it and
 // anywhere.
 RewardProbe MakeProbe(const TrainOptions& options, const Assembly& assembly) {
-  EnvOptions env_options = options.env;
+  EnvOptions env_options = MainPictures(options.env);
   env_options.render = true;
   env_options.num_envs = kEnvs;
   const auto env = MakeVectorEnv(env_options);

@@ -95,6 +95,8 @@ std::unique_ptr<VectorEnv> RecordingEnv(const TrainOptions& options, const Assem
                                         const RewardModel* trained, int64_t episodes) {
   EnvOptions env_options = options.env;
   env_options.render = true;
+  env_options.render_every = 1;
+  env_options.modalities.clear();
   env_options.frame_size = options.record.frame_size;
   env_options.num_envs = episodes;
   env_options.autoreset = "same_step";
@@ -112,10 +114,23 @@ std::unique_ptr<VectorEnv> RecordingEnv(const TrainOptions& options, const Assem
                               0);
 }
 
+// The pictures of env i after the step, one camera beside the other.
+Image BesideEachOther(const BatchView& batch, const VectorEnvSpec& spec, int64_t i) {
+  const int height = static_cast<int>(spec.height), width = static_cast<int>(spec.width);
+  const size_t picture = static_cast<size_t>(height) * width * 3;
+  const size_t extra = spec.extra_cameras.size();
+  Image all(height, width * static_cast<int>(1 + extra));
+  Paste(all, {batch.next_frame.data() + i * picture, height, width}, 0, 0);
+  for (size_t c = 0; c < extra; ++c) {
+    const uint8_t* first = batch.next_extra_frames.data() + (c * spec.num_envs + i) * picture;
+    Paste(all, {first, height, width}, static_cast<int>(1 + c) * width, 0);
+  }
+  return all;
+}
+
 std::vector<Episode> Play(VectorEnv& env, Agent& agent, uint64_t seed, bool learned) {
   const VectorEnvSpec& spec = env.Spec();
   const int64_t N = spec.num_envs;
-  const size_t picture = static_cast<size_t>(spec.height) * spec.width * 3;
   std::vector<Episode> episodes(N);
   std::vector<uint8_t> finished(N, 0);
   std::vector<float> actions(N * spec.act_dim);
@@ -128,9 +143,7 @@ std::vector<Episode> Play(VectorEnv& env, Agent& agent, uint64_t seed, bool lear
     batch = env.Step(actions);
     for (int64_t i = 0; i < N; ++i) {
       if (finished[i]) continue;
-      Image frame(static_cast<int>(spec.height), static_cast<int>(spec.width));
-      std::copy_n(batch.next_frame.data() + i * picture, picture, frame.pixels.data());
-      episodes[i].frames.push_back(std::move(frame));
+      episodes[i].frames.push_back(BesideEachOther(batch, spec, i));
       episodes[i].truth.push_back(batch.env_reward[i]);
       episodes[i].success = batch.success[i] != 0;
       finished[i] = batch.terminated[i] || batch.truncated[i];
@@ -192,7 +205,8 @@ std::filesystem::path RecordVideo(const TrainOptions& options, const Assembly& a
   const auto truth = Range(played, &Episode::truth);
   const auto learned = Range(played, &Episode::learned);
   const int size = static_cast<int>(options.record.frame_size);
-  EncoderThread encoder(path, 1.0 / env->Spec().control_dt, size + kPanel, size);
+  const int width = size * static_cast<int>(1 + env->Spec().extra_cameras.size());
+  EncoderThread encoder(path, 1.0 / env->Spec().control_dt, size + kPanel, width);
   nlohmann::ordered_json sidecar = {
       {"task", options.env.id}, {"seed", seed}, {"episodes", nlohmann::json::array()}};
   for (size_t i = 0; i < played.size(); ++i) {

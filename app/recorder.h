@@ -10,7 +10,8 @@
 
 namespace v2r {
 
-// Films `episodes` episodes of the deterministic policy at options.record.frame_size. The learned
+// Films `episodes` episodes of the deterministic policy at options.record.frame_size, the cameras of
+// env.cameras and env.views beside the main one. The learned
 // reward is computed by a copy of `trained` (null: true reward only) that does not learn. Encodes
 // on its own thread. Returns the path of the video.
 std::filesystem::path RecordVideo(const TrainOptions& options, const Assembly& assembly,

@@ -41,6 +41,7 @@ Assembly Assemble(const TrainOptions& options, const std::filesystem::path& run)
   Assembly assembly;
   assembly.device = ResolveDevice(options.device);
   if (!RewardNeedsFrames(options.reward)) return assembly;
+  RequireEveryPicture(options.reward, options.env.render_every);
   const bool pixels = options.reward.name == "pixel_l2";
   assembly.encoder_path = options.encoder.path;
   if (pixels || !assembly.encoder_path.empty()) {
@@ -73,7 +74,7 @@ std::unique_ptr<RewardModel> MakeCalibratedReward(const TrainOptions& options,
 
 std::unique_ptr<VectorEnv> MakeTrainingEnv(const TrainOptions& options, const Assembly& assembly,
                                            RewardModel** model) {
-  EnvOptions env_options = options.env;
+  EnvOptions env_options = MainPictures(options.env);
   env_options.render = RewardNeedsFrames(options.reward);
   auto env = MakeVectorEnv(env_options);
   if (model != nullptr) *model = nullptr;

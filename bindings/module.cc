@@ -128,17 +128,34 @@ nb::dict Arrays(const nb::handle& self) {
   if (view.obs.empty() && view.terminated.empty()) ThrowUser("{}: call reset first", spec.name);
   const auto n = static_cast<size_t>(spec.num_envs);
   const auto obs_dim = static_cast<size_t>(spec.obs_dim);
-  const auto picture = [&](std::span<const uint8_t> frames) -> nb::object {
-    if (frames.empty()) return nb::none();
-    return Array(frames.data(),
-                 {n, static_cast<size_t>(spec.height), static_cast<size_t>(spec.width), 3}, self);
+  const auto h = static_cast<size_t>(spec.height), w = static_cast<size_t>(spec.width);
+  // `more` in the place of the channels; a camera axis in front where there are cameras > 0.
+  const auto pictures = [&]<typename T>(std::span<const T> values, size_t cameras,
+                                        std::vector<size_t> more) -> nb::object {
+    if (values.empty()) return nb::none();
+    std::vector<size_t> shape = {n, h, w};
+    if (cameras > 0) shape.insert(shape.begin(), cameras);
+    shape.insert(shape.end(), more.begin(), more.end());
+    return Array(values.data(), shape, self);
   };
+  const size_t extra = spec.extra_cameras.size();
   nb::dict arrays;
   arrays["obs"] = Array(view.obs.data(), {n, obs_dim}, self);
   arrays["next_obs"] = Array(view.next_obs.data(), {n, obs_dim}, self);
-  arrays["frame"] = picture(view.frame);
-  arrays["next_frame"] = picture(view.next_frame);
-  arrays["goal_frame"] = picture(view.goal_frame);
+  arrays["frame"] = pictures(view.frame, 0, {3});
+  arrays["next_frame"] = pictures(view.next_frame, 0, {3});
+  arrays["goal_frame"] = pictures(view.goal_frame, 0, {3});
+  arrays["extra_frames"] = pictures(view.extra_frames, extra, {3});
+  arrays["next_extra_frames"] = pictures(view.next_extra_frames, extra, {3});
+  arrays["depth"] = pictures(view.depth, 0, {});
+  arrays["next_depth"] = pictures(view.next_depth, 0, {});
+  arrays["extra_depth"] = pictures(view.extra_depth, extra, {});
+  arrays["next_extra_depth"] = pictures(view.next_extra_depth, extra, {});
+  arrays["segmentation"] = pictures(view.segmentation, 0, {2});
+  arrays["next_segmentation"] = pictures(view.next_segmentation, 0, {2});
+  arrays["extra_segmentation"] = pictures(view.extra_segmentation, extra, {2});
+  arrays["next_extra_segmentation"] = pictures(view.next_extra_segmentation, extra, {2});
+  arrays["frame_fresh"] = view.frame_fresh.empty() ? nb::none() : Flags(view.frame_fresh, self);
   arrays["goal_id"] = Array(view.goal_id.data(), {n}, self);
   arrays["env_reward"] = Array(view.env_reward.data(), {n}, self);
   arrays["reward"] = Array(view.reward.data(), {n}, self);
@@ -175,6 +192,7 @@ nb::dict SpecDict(const PythonVectorEnv& env) {
   dict["learned_reward"] = env.made().learned_reward;
   dict["height"] = spec.height;
   dict["width"] = spec.width;
+  dict["extra_cameras"] = spec.extra_cameras;
   return dict;
 }
 

@@ -25,6 +25,10 @@ struct EnvOptions {
   int64_t supersample = 1;
   std::string camera;
   ViewOptions view;
+  std::vector<std::string> cameras;
+  ConfigNode views;
+  std::vector<std::string> modalities;
+  int64_t render_every = 1;
   bool shadow = false;
   bool reflection = false;
   std::string autoreset = "same_step";
@@ -54,6 +58,11 @@ struct EnvOptions {
       "than multisampling on a software driver", InRange(1, 4));
     v("camera", camera, "camera of the model that takes the pictures, empty = the task's own");
     v("view", view, "a camera that the model does not have");
+    v("cameras", cameras, "further cameras of the model whose pictures are drawn besides");
+    v("views", views, "further cameras that the model does not have, NAME: {the keys of env.view}, after those of env.cameras");
+    v("modalities", modalities, "what is drawn besides colours: depth (metres), segmentation (object id and type)");
+    v("render_every", render_every, "pictures are drawn at every k-th step of an episode, its first and its last state; a "
+      "learned reward reads every step", AtLeast(1));
     v("shadow", shadow, "draw the shadows that the model's lights cast");
     v("reflection", reflection, "draw the reflections of materials that have reflectance");
     v("autoreset", autoreset, "when a finished episode restarts (Gymnasium's AutoresetMode)",
@@ -79,7 +88,10 @@ std::vector<std::string> EnvNames();
 std::string EnvDoc(const std::string& id);
 // The task's own keys ("env.task.forward_reward_weight"); UserError: unknown id.
 std::vector<FieldDoc> EnvTaskFields(const std::string& id);
-// UserError: unknown id (with the nearest), unknown camera, no EGL (with what to install), a worker that
+// `options` with colours of the main camera alone, for who reads nothing else (env.cameras, env.views and env.modalities
+// emptied).
+EnvOptions MainPictures(EnvOptions options);
+// UserError: unknown id (with the nearest), unknown camera or modality, no EGL (with what to install), a worker that
 // cannot be reached or refuses.
 std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options);
 

@@ -44,8 +44,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
   spec_.max_episode_steps =
       options.max_episode_steps > 0 ? options.max_episode_steps : task.max_episode_steps;
   spec_.control_dt = task.control_dt;
-  spec_.height = spec_.width = options.render ? options.frame_size : 0;
-  spec_.has_goal_frame = options.render && task.has_goal_frame;
+  DescribePictures(options, task.has_goal_frame, spec_);
   spec_.info = task.info;
   for (const InfoField& field : task.info) spec_.info_dim += field.size;
   autoreset_ = options.autoreset == "same_step"   ? Autoreset::kSameStep
@@ -88,23 +87,24 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
       r.view = {"free", free.distance, free.azimuth, free.elevation, {free.lookat, free.lookat + 3},
                 ""};
     }
+    r.extra_cameras = ExtraCameras(options);
+    r.modalities = spec_.has_depth || spec_.has_segmentation;
     r.shadow = options.shadow;
     r.reflection = options.reflection;
     r.extra_group = options.distractors.moving > 0 ? kDistractorGroup : -1;
     renderer_ = std::make_unique<Renderer>(model.get(), r);
   }
 
-  const size_t frames = options.render ? n * spec_.height * spec_.width * 3 : 0;
   actions_.resize(n * spec_.act_dim);
   obs_.resize(n * spec_.obs_dim);
   next_obs_.resize(n * spec_.obs_dim);
   reward_.resize(n);
   env_reward_.resize(n);
   info_.resize(n * spec_.info_dim);
-  frame_.resize(frames);
-  next_frame_.resize(frames);
-  goal_frame_.resize(spec_.has_goal_frame ? frames : 0);
-  coming_goal_frame_.resize(goal_frame_.size());
+  present_pictures_ = next_pictures_ = PictureSet(spec_);
+  if (spec_.has_goal_frame) coming_goal_ = PictureSet(spec_, /*main_alone=*/true);
+  goal_frame_.resize(coming_goal_.rgb.size());
+  fresh_.resize(options.render ? n : 0, 1);
   for (auto* v : {&goal_id_, &coming_goal_id_, &episode_id_, &episode_step_, &episode_, &steps_})
     v->resize(n);
   for (auto* v : {&terminated_, &truncated_, &success_, &ended_, &goal_turns_}) v->resize(n);
@@ -209,8 +209,9 @@ BatchView MujocoVectorEnv::View() const {
   BatchView view;
   view.obs = obs_;
   view.next_obs = next_obs_;
-  view.frame = frames_differ_ ? frame_ : next_frame_;
-  view.next_frame = next_frame_;
+  (frames_differ_ ? present_pictures_ : next_pictures_).ShowPresent(view);
+  next_pictures_.ShowNext(view);
+  view.frame_fresh = fresh_;
   view.goal_frame = goal_frame_;
   view.goal_id = goal_id_;
   view.env_reward = env_reward_;
@@ -291,21 +292,22 @@ void MujocoVectorEnv::ResetAll() {
   next_obs_ = obs_;
   episode_id_ = episode_;
   episode_step_ = steps_;
-  goal_frame_ = coming_goal_frame_;
+  goal_frame_ = coming_goal_.rgb;
   goal_id_ = coming_goal_id_;
   std::fill(goal_turns_.begin(), goal_turns_.end(), 0);
-  DrawPictures(next_frame_);
+  std::fill(fresh_.begin(), fresh_.end(), 1);
+  DrawPictures(next_pictures_);
   frames_differ_ = false;
 }
 
 void MujocoVectorEnv::StepAll() {
-  const size_t frame_bytes = next_frame_.size() / n();
+  const size_t frame_bytes = goal_frame_.size() / n();
   for (int i = 0; i < n(); ++i) {  // goals of episodes that began at the end of the last step
     if (!goal_turns_[i]) continue;
     goal_turns_[i] = 0;
     goal_id_[i] = coming_goal_id_[i];
     if (!goal_frame_.empty()) {
-      std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes,
+      std::copy_n(coming_goal_.rgb.begin() + i * frame_bytes, frame_bytes,
                   goal_frame_.begin() + i * frame_bytes);
     }
   }
@@ -323,7 +325,7 @@ void MujocoVectorEnv::StepAll() {
       goal_id_[i] = coming_goal_id_[i];
       goal_turns_[i] = 0;
       if (!goal_frame_.empty()) {
-        std::copy_n(coming_goal_frame_.begin() + i * frame_bytes, frame_bytes,
+        std::copy_n(coming_goal_.rgb.begin() + i * frame_bytes, frame_bytes,
                     goal_frame_.begin() + i * frame_bytes);
       }
     }
@@ -353,8 +355,7 @@ void MujocoVectorEnv::StepAll() {
     std::iota(ids_.begin(), ids_.end(), 0);  // in order: the batch engine takes no other
     std::fill(ended_.begin(), ended_.end(), 0);
   }
-  DrawPictures(next_frame_);
-  frames_differ_ = false;
+  DrawDue();
 
   ids_.clear();
   for (int i = 0; i < n(); ++i) {
@@ -365,9 +366,11 @@ void MujocoVectorEnv::StepAll() {
     for (int i : ids_) ended_[i] = 1;
     return;
   }
-  if (renderer_ != nullptr && ids_.size() < envs_.size()) frame_ = next_frame_;
+  if (renderer_ != nullptr && ids_.size() < envs_.size()) {
+    present_pictures_ = next_pictures_;
+  }
   BeginEpisodes();
-  DrawPictures(frame_);
+  DrawPictures(present_pictures_);
   frames_differ_ = renderer_ != nullptr;
 }
 
@@ -391,10 +394,11 @@ void MujocoVectorEnv::EnterOne() {
   episode_id_[i] = episode_[i];
   episode_step_[i] = 0;
   if (renderer_ != nullptr && frames_differ_) {
-    // The others' pictures of the present state are in frame_.
-    DrawPictures(frame_);
+    // The others' pictures of the present state are there.
+    DrawPictures(present_pictures_);
   }
-  DrawPictures(next_frame_);
+  if (renderer_ != nullptr) fresh_[i] = 1;
+  DrawPictures(next_pictures_);
 }
 
 void MujocoVectorEnv::BeginEpisodes() {
@@ -410,22 +414,34 @@ void MujocoVectorEnv::BeginEpisodes() {
   if (spec_.has_goal_frame) Apply(PoseGoalSim, /*save=*/false);
   env_seconds_ += watch.Seconds();
   if (!spec_.has_goal_frame) return;
-  DrawPictures(coming_goal_frame_);
+  DrawPictures(coming_goal_);
   Apply(RefreshSim, /*save=*/false);
 }
 
-void MujocoVectorEnv::DrawPictures(std::vector<uint8_t>& frames) {
+void MujocoVectorEnv::DrawDue() {
+  if (renderer_ == nullptr) return;
+  // What is not drawn shows what the last step showed.
+  if (frames_differ_) std::swap(present_pictures_, next_pictures_);
+  frames_differ_ = false;
+  for (int i : ids_) {
+    fresh_[i] = steps_[i] % spec_.render_every == 0 || terminated_[i] || truncated_[i];
+  }
+  std::erase_if(ids_, [&](int i) { return !fresh_[i]; });
+  DrawPictures(next_pictures_);
+}
+
+void MujocoVectorEnv::DrawPictures(PictureSet& set) {
   if (renderer_ == nullptr || ids_.empty()) return;
   const Stopwatch watch;
   if (stale_kinematics_) Apply(KinematicsSim, /*save=*/false);
-  const size_t frame_bytes = frames.size() / n();
   size_t count = 0;
   for (int i : ids_) {
     const double seconds = steps_[i] * spec_.control_dt;
     if (!looks_.empty()) looks_[i] = distractors_[i].Look(distractor_options_, seconds);
-    const SceneLook* look = looks_.empty() ? nullptr : &looks_[i];
-    const mjModel* own = models_.empty() ? nullptr : models_[i]->get();
-    pictures_[count++] = {data_[i], frames.data() + i * frame_bytes, look, own};
+    Picture& picture = pictures_[count++] = set.Of(i);
+    picture.data = data_[i];
+    picture.look = looks_.empty() ? nullptr : &looks_[i];
+    picture.model = models_.empty() ? nullptr : models_[i]->get();
   }
   renderer_->Draw({pictures_.data(), count});
   render_seconds_ += watch.Seconds();

@@ -15,6 +15,7 @@
 #include "envs/distractor.h"
 #include "envs/env.h"
 #include "envs/make.h"
+#include "envs/picture_set.h"
 #include "envs/renderer.h"
 
 namespace v2r {
@@ -78,7 +79,8 @@ class MujocoVectorEnv : public VectorEnv {
   void BeginEpisodes();  // of envs ids_: states, goal pictures; obs_ rows
   void Apply(mjfBatchFunc function,
              bool save);  // to envs ids_; throws what task code or MuJoCo threw
-  void DrawPictures(std::vector<uint8_t>& frames);  // of envs ids_
+  void DrawPictures(PictureSet& set);  // of envs ids_
+  void DrawDue();                      // next_pictures_ of those of ids_ that have them now
   void CountWarnings();  // and says where a simulation diverged
   void CheckDivergence(int i) const;
   template <typename Body>
@@ -125,7 +127,8 @@ class MujocoVectorEnv : public VectorEnv {
   std::vector<float> actions_, obs_, next_obs_, reward_;
   std::vector<double> env_reward_;
   std::vector<double> info_;  // [N, info_dim]
-  std::vector<uint8_t> frame_, next_frame_, goal_frame_, coming_goal_frame_;
+  PictureSet present_pictures_, next_pictures_, coming_goal_;
+  std::vector<uint8_t> goal_frame_, fresh_;
   std::vector<int64_t> goal_id_, coming_goal_id_, episode_id_, episode_step_;
   std::vector<uint8_t> terminated_, truncated_, success_;
   std::vector<int64_t> episode_;     // [N] episode that is going on
@@ -135,8 +138,9 @@ class MujocoVectorEnv : public VectorEnv {
   std::vector<int> ids_;             // envs that the present batch call is about
   std::vector<std::exception_ptr> errors_;
   std::atomic<int64_t> handover_{0};  // orders task code against the caller, as a sanitizer sees it
-  bool frames_differ_ =
-      false;  // some episode restarted: frame_ holds the pictures, else next_frame_ serves both
+  // Some episode restarted: present_pictures_ are those of the present states, else next_pictures_
+  // serve both.
+  bool frames_differ_ = false;
   const StartState* start_ = nullptr;  // during SetState
   uint64_t seed_ = 0;
   bool started_ = false;

@@ -23,8 +23,8 @@ void Read(const StateDict& state, const std::string& name, std::span<T> values) 
   if (stored.size() != values.size()) {
     ThrowUser(
         "{}: {} has {} values, this environment keeps {}: env.num_envs, env.frame_size and "
-        "env.distractors have to be those "
-        "of the saved run",
+        "env.distractors (with env.render_every > 1 env.cameras, env.views and env.modalities "
+        "too) have to be those of the saved run",
         kWhat, name, stored.size(), values.size());
   }
   std::copy(stored.begin(), stored.end(), values.begin());
@@ -62,8 +62,16 @@ void MujocoVectorEnv::SaveState(StateDict& state) const {
   state["success"] = Blob::Of(All(success_));
   // Of envs that rest until Reset. Not a key of tasks without info.
   if (spec_.info_dim > 0) state["info"] = Blob::Of(All(info_));
-  state["goal_frame"] = Blob::Of(All(coming_goal_frame_));
+  state["goal_frame"] = Blob::Of(All(coming_goal_.rgb));
   state["goal_id"] = Blob::Of(All(coming_goal_id_));
+  if (spec_.render_every == 1) return;
+  // Pictures of earlier states, which nothing else tells.
+  const PictureSet& set = frames_differ_ ? present_pictures_ : next_pictures_;
+  const size_t row = set.RowBytes();
+  std::vector<uint8_t> pictures(n() * row);
+  for (int64_t i = 0; i < n(); ++i) set.SaveRow(i, pictures.data() + i * row);
+  state["pictures"] = Blob::Of(All(pictures), {n(), static_cast<int64_t>(row)});
+  state["fresh"] = Blob::Of(All(fresh_));
 }
 
 namespace {
@@ -132,15 +140,28 @@ void MujocoVectorEnv::LoadState(const StateDict& state) {
   Read(state, "truncated", truncated_);
   Read(state, "success", success_);
   if (spec_.info_dim > 0) Read(state, "info", info_);
-  Read(state, "goal_frame", coming_goal_frame_);
+  Read(state, "goal_frame", coming_goal_.rgb);
   Read(state, "goal_id", coming_goal_id_);
   // The pictures of the states at rest follow from them; the goals are those of the episodes that
   // go on.
   ids_.resize(n());
   std::iota(ids_.begin(), ids_.end(), 0);
   Apply(RefreshSim, /*save=*/false);
-  DrawPictures(next_frame_);
   frames_differ_ = false;
+  if (spec_.render_every == 1) {
+    DrawPictures(next_pictures_);
+  } else {
+    if (!state.contains("pictures")) {
+      ThrowUser("{}: it was saved with env.render_every=1 and has no pictures of earlier states",
+                kWhat);
+    }
+    std::vector<uint8_t> rows(n() * next_pictures_.RowBytes());
+    Read(state, "pictures", rows);
+    for (int64_t i = 0; i < n(); ++i) {
+      next_pictures_.LoadRow(i, rows.data() + i * next_pictures_.RowBytes());
+    }
+    Read(state, "fresh", fresh_);
+  }
   std::fill(goal_turns_.begin(), goal_turns_.end(), 1);
   started_ = true;
 }

@@ -39,6 +39,13 @@ std::vector<FieldDoc> EnvTaskFields(const std::string& id) {
   return Tasks().fields.at(id)();
 }
 
+EnvOptions MainPictures(EnvOptions options) {
+  options.cameras.clear();
+  options.views = {};
+  options.modalities.clear();
+  return options;
+}
+
 std::unique_ptr<VectorEnv> MakeVectorEnv(const EnvOptions& options) {
   if (options.processes > 0 || !options.workers.empty()) {
     return std::make_unique<RemoteVectorEnv>(options);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "envs/physics.h"
 #include "envs/scene_look.h"
@@ -15,6 +16,12 @@
 
 namespace v2r {
 
+// A camera besides the main one.
+struct ExtraCamera {
+  std::string name;    // where the view is fixed, of the model's camera
+  ViewOptions view{};  // else the camera itself
+};
+
 struct RendererOptions {
   int threads = 1;
   int height = 64, width = 64;
@@ -22,18 +29,26 @@ struct RendererOptions {
   int supersample = 1;         // draw this many times larger in both directions and shrink by area
   std::string camera = "top";  // of the model; "" = MuJoCo's free camera
   ViewOptions view{};          // replaces `camera` unless it is fixed
+  std::vector<ExtraCamera> extra_cameras{};
+  bool modalities = false;  // pictures may ask for depth and segmentation
   bool shadow = false, reflection = false;
   int extra_group = -1;  // geom group drawn besides MuJoCo's default 0, 1, 2
   double patience = 10;  // seconds without a picture after which the driver is said to hang
 };
 
-// One picture to draw. `data` has current kinematics and is only read by the one thread that draws
-// it (MuJoCo wants it mutable).
+// The pictures of one simulation to draw. `data` has current kinematics and is only read by the one
+// thread that draws it (MuJoCo wants it mutable). First rows are on top.
 struct Picture {
   mjData* data = nullptr;
-  uint8_t* out = nullptr;          // [height, width, 3] RGB, first row on top
+  uint8_t* out = nullptr;           // [height, width, 3] RGB
   const SceneLook* look = nullptr;  // null = as the model says
   const mjModel* model = nullptr;  // of this simulation where it has its own, else the Renderer's
+  // What BatchView says of both; null = not drawn.
+  float* depth = nullptr;           // [height, width]
+  int32_t* segmentation = nullptr;  // [height, width, 2]
+  // Pixels from a picture of one camera to that of the next, in all three; 0 = the main camera's
+  // pictures alone.
+  size_t stride = 0;
 };
 
 class Renderer {
@@ -50,10 +65,14 @@ class Renderer {
   friend class RenderWorker;
   // What the threads read; theirs too, because one that hangs in the driver may outlive the
   // Renderer.
+  struct Camera {
+    int id = -1, track_body = -1;  // of the model
+    ViewOptions view;
+  };
   struct Job {
     RendererOptions options;
     ModelPtr model;
-    int camera = -1, track_body = -1;
+    std::vector<Camera> cameras;  // the main one first
     std::optional<SceneDresser> dresser;
     std::string gl_renderer;
     std::span<const Picture> pictures;

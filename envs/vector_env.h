@@ -29,6 +29,9 @@ struct VectorEnvSpec {
   int64_t max_episode_steps = 0;
   double control_dt = 0;                 // seconds a step
   int64_t height = 0, width = 0;         // of the pictures; 0 when nothing is rendered
+  std::vector<std::string> extra_cameras;  // [C] names of env.cameras, then of env.views
+  bool has_depth = false, has_segmentation = false;  // env.modalities
+  int64_t render_every = 1;              // pictures are drawn at every k-th step of an episode
   bool has_goal_frame = false;           // the task draws a goal picture per episode
   bool deferred_rewards = false;         // `reward` is NaN until FinishRollout
   std::vector<InfoField> info;           // what BatchView::info holds, in this order
@@ -40,6 +43,15 @@ struct VectorEnvSpec {
 // `obs`/`frame` are what the policy acts on next (after an autoreset); `next_obs`/`next_frame` come after the step and before any
 // reset: input of the reward and of the time-limit bootstrap. They are equal where the episode goes on. After Reset() both are the
 // first state.
+//
+// Further pictures (env.cameras, env.views, env.modalities) come in the same two kinds, C = extra_cameras.size():
+// - depth: metres along the camera's axis. With n and f the near and far plane (mjModel's vis.map.znear and .zfar times
+//   stat.extent) and d what mjr_readPixels gives with mjDEPTH_ZEROFAR (1 at n, 0 at f): n f / (n + d (f - n)), for an orthographic
+//   camera f - d (f - n); f where nothing is (MuJoCo 3.17, rendering/classic/renderer.py).
+// - segmentation: object id and type (mjtObj: 5 geom, 6 site, ...) of the nearest object, -1 -1 where nothing is, as MuJoCo's
+//   Python renderer gives them. Depth and segmentation are those at the pixels' centres: without multi- or supersampling.
+// With env.render_every = k > 1 pictures are drawn at steps k, 2k, ... of an episode and of its first and last state; in between all
+// of them stay, and frame_fresh is 0.
 struct BatchView {
   std::span<const float> obs;             // [N,O]
   std::span<const float> next_obs;        // [N,O]
@@ -55,6 +67,18 @@ struct BatchView {
   std::span<const int64_t> episode_id;    // [N] episode the step belonged to (counts per env from 0)
   std::span<const int64_t> episode_step;  // [N] 1 after the first step of an episode, 0 after Reset()
   std::span<const double> info;           // [N, info_dim] of the step just taken (0 after Reset()), or empty
+  // Empty where they are not drawn.
+  std::span<const uint8_t> frame_fresh;   // [N] 0/1, the pictures are of these states
+  std::span<const uint8_t> extra_frames;  // [C,N,H,W,3]
+  std::span<const uint8_t> next_extra_frames;
+  std::span<const float> depth;           // [N,H,W]
+  std::span<const float> next_depth;
+  std::span<const float> extra_depth;     // [C,N,H,W]
+  std::span<const float> next_extra_depth;
+  std::span<const int32_t> segmentation;  // [N,H,W,2]
+  std::span<const int32_t> next_segmentation;
+  std::span<const int32_t> extra_segmentation;  // [C,N,H,W,2]
+  std::span<const int32_t> next_extra_segmentation;
 };
 
 // A state to start from. What is empty stays as mj_resetData leaves it; `model` holds whole arrays of mjModel ("geom_pos") and

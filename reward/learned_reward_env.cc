@@ -193,6 +193,7 @@ std::unique_ptr<VectorEnv> MakeLearnedRewardEnv(std::unique_ptr<VectorEnv> env,
     ThrowUser("{}: reward '{}' reads pictures and this environment draws none; set env.render=true",
               spec.name, options.name);
   }
+  RequireEveryPicture(options, spec.render_every);
   if (NeedsGoalFrames(options) && !spec.has_goal_frame) {
     ThrowUser(
         "{}: reward.goal.kind=env, but this task draws no goal picture; use goal.kind=mean or "

@@ -105,6 +105,15 @@ void CheckRewardOptions(const RewardOptions& options) {
   }
 }
 
+void RequireEveryPicture(const RewardOptions& options, int64_t render_every) {
+  if (!NeedsFrames(options) || render_every == 1) return;
+  ThrowUser(
+      "env.render_every={}: reward '{}' reads the picture of every step, and those in between "
+      "would "
+      "be old ones; set env.render_every=1 (reward.every=K computes the reward at every K-th step)",
+      render_every, options.name);
+}
+
 std::shared_ptr<const Encoder> RequireEncoder(const RewardOptions& options,
                                               std::shared_ptr<const Encoder> encoder) {
   if (!NeedsFrames(options)) return nullptr;

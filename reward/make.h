@@ -104,6 +104,8 @@ std::string RewardDoc(const std::string& name);
 // UserError naming the key when options contradict each other (a goal for a reward that has none,
 // an online part with immediate rewards, ...). Every function below calls it.
 void CheckRewardOptions(const RewardOptions& options);
+// UserError when the reward reads the picture of every step and env.render_every is not 1.
+void RequireEveryPicture(const RewardOptions& options, int64_t render_every);
 // The encoder a reward reads, loaded with options.dtype. `path` empty: pixel_l2 gets the shrunk
 // picture itself, `true` null; UserError naming what is missing for the others.
 std::shared_ptr<const Encoder> MakeRewardEncoder(const RewardOptions& options,
@@ -118,7 +120,7 @@ std::unique_ptr<RewardModel> MakeRewardModel(const RewardOptions& options,
 // `true`. UserError when no clip is labelled good. A null `encoder` as in MakeRewardModel.
 DemoFeatures EmbedDemos(const RewardOptions& options, const Encoder* encoder, const ClipSet& clips);
 // The env whose `reward` is learned. `reward` must be calibrated. `seed` feeds the online parts. A
-// null `encoder` as in MakeRewardModel. UserError: an env without pictures, goal.kind=env with an
+// null `encoder` as in MakeRewardModel. UserError: an env without pictures or with those of some steps only, goal.kind=env with an
 // env that draws no goal picture, an env whose reward is learned already. The rows of a rollout are
 // the steps since the last FinishRollout; a Reset() in between ends an episode and drops nothing.
 std::unique_ptr<VectorEnv> MakeLearnedRewardEnv(std::unique_ptr<VectorEnv> env,

@@ -146,7 +146,8 @@ class V2rVectorEnv(VectorEnv):
         """Everything a step gives, as read-only views of the environment's memory that the next step overwrites.
 
         obs, frame, next_obs, next_frame (of the state before a reset), goal_frame, goal_id, env_reward, reward,
-        terminated, truncated, success, episode_id, episode_step, info.
+        terminated, truncated, success, episode_id, episode_step, info, and frame_fresh, extra_frames, depth,
+        extra_depth, segmentation, extra_segmentation and next_* of these. What is not drawn is None.
         """
         if self._arrays is None:
             raise ValueError("view: call reset first")

@@ -16,85 +16,85 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-template <typename T>
-std::span<const uint8_t> Bytes(std::span<const T> values) {
-  return {reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()};
+// Calls each(span, bytes a row, planes) for the arrays of a view, in the order in which they lie.
+template <typename View, typename Each>
+void ForArrays(View& view, const VectorEnvSpec& spec, Each each) {
+  const size_t pixels = spec.height * spec.width, extra = spec.extra_cameras.size();
+  const size_t depth = spec.has_depth ? pixels * sizeof(float) : 0;
+  const size_t segmentation = spec.has_segmentation ? pixels * 2 * sizeof(int32_t) : 0;
+  each(view.obs, spec.obs_dim * sizeof(float), 1);
+  each(view.next_obs, spec.obs_dim * sizeof(float), 1);
+  each(view.env_reward, sizeof(double), 1);
+  each(view.reward, sizeof(float), 1);
+  each(view.info, spec.info_dim * sizeof(double), 1);
+  for (auto* numbers : {&view.goal_id, &view.episode_id, &view.episode_step}) {
+    each(*numbers, sizeof(int64_t), 1);
+  }
+  for (auto* flags : {&view.terminated, &view.truncated, &view.success}) each(*flags, 1, 1);
+  each(view.frame_fresh, pixels > 0 ? 1 : 0, 1);
+  each(view.goal_frame, spec.has_goal_frame ? pixels * 3 : 0, 1);
+
+  each(view.next_frame, pixels * 3, 1);
+  each(view.next_extra_frames, pixels * 3, extra);
+  each(view.next_depth, depth, 1);
+  each(view.next_extra_depth, depth, extra);
+  each(view.next_segmentation, segmentation, 1);
+  each(view.next_extra_segmentation, segmentation, extra);
+
+  each(view.frame, pixels * 3, 1);
+  each(view.extra_frames, pixels * 3, extra);
+  each(view.depth, depth, 1);
+  each(view.extra_depth, depth, extra);
+  each(view.segmentation, segmentation, 1);
+  each(view.extra_segmentation, segmentation, extra);
 }
 
 }  // namespace
 
-BatchLayout::BatchLayout(const VectorEnvSpec& spec, int64_t rows) : rows_(rows) {
-  const size_t picture = static_cast<size_t>(spec.height * spec.width * 3);
-  const size_t obs = spec.obs_dim * sizeof(float);
-  // The order of Write and View.
-  row_bytes_ = {obs,
-                obs,
-                sizeof(double),
-                sizeof(float),
-                spec.info_dim * sizeof(double),
-                sizeof(int64_t),
-                sizeof(int64_t),
-                sizeof(int64_t),
-                1,
-                1,
-                1,
-                picture,
-                spec.has_goal_frame ? picture : 0,
-                picture};
-  for (size_t k = 0; k < kCount; ++k) {
-    offset_[k] = size_;
-    size_ += (rows * row_bytes_[k] + kAlignment - 1) / kAlignment * kAlignment;
-  }
+BatchLayout::BatchLayout(const VectorEnvSpec& spec, int64_t rows) : spec_(spec), rows_(rows) {
+  const BatchView none;
+  ForArrays(none, spec_, [&](const auto&, size_t row_bytes, size_t planes) {
+    arrays_.push_back({row_bytes, planes, size_});
+    size_ += (rows_ * row_bytes * planes + kAlignment - 1) / kAlignment * kAlignment;
+  });
+  V2R_CHECK_EQ(arrays_.size(), kPresent + (kPresent - kNext));
 }
 
 void BatchLayout::Write(const BatchView& view, bool with_frame, uint8_t* block) const {
-  const std::array<std::span<const uint8_t>, kCount> arrays = {
-      Bytes(view.obs),        Bytes(view.next_obs),
-      Bytes(view.env_reward), Bytes(view.reward),
-      Bytes(view.info),       Bytes(view.goal_id),
-      Bytes(view.episode_id), Bytes(view.episode_step),
-      view.terminated,        view.truncated,
-      view.success,           view.next_frame,
-      view.goal_frame,        view.frame};
-  for (size_t k = 0; k < kCount; ++k) {
-    if (k == kFrame && !with_frame) continue;
-    V2R_CHECK_EQ(arrays[k].size(), rows_ * row_bytes_[k]);
-    if (!arrays[k].empty()) std::memcpy(block + offset_[k], arrays[k].data(), arrays[k].size());
-  }
+  size_t k = 0;
+  ForArrays(view, spec_, [&](const auto& values, size_t row_bytes, size_t planes) {
+    const size_t offset = arrays_[k].offset;
+    if (k++ >= kPresent && !with_frame) return;
+    V2R_CHECK_EQ(values.size_bytes(), rows_ * row_bytes * planes);
+    if (!values.empty()) std::memcpy(block + offset, values.data(), values.size_bytes());
+  });
 }
 
 BatchView BatchLayout::View(const uint8_t* block, bool with_frame) const {
-  const auto all = [&]<typename T>(size_t k, std::span<const T>& out) {
-    out = {reinterpret_cast<const T*>(block + offset_[k]), rows_ * row_bytes_[k] / sizeof(T)};
-  };
   BatchView view;
-  all(0, view.obs);
-  all(1, view.next_obs);
-  all(2, view.env_reward);
-  all(3, view.reward);
-  all(4, view.info);
-  all(5, view.goal_id);
-  all(6, view.episode_id);
-  all(7, view.episode_step);
-  all(8, view.terminated);
-  all(9, view.truncated);
-  all(10, view.success);
-  all(kNextFrame, view.next_frame);
-  all(12, view.goal_frame);
-  all(with_frame ? kFrame : kNextFrame, view.frame);
+  size_t k = 0;
+  ForArrays(view, spec_, [&]<typename T>(std::span<const T>& values, size_t, size_t) {
+    const Array& array = arrays_[k < kPresent || with_frame ? k : k - kPresent + kNext];
+    values = {reinterpret_cast<const T*>(block + array.offset),
+              rows_ * array.row_bytes * array.planes / sizeof(T)};
+    ++k;
+  });
   return view;
 }
 
 void BatchLayout::CopyRows(const BatchLayout& from, const uint8_t* from_block, bool with_frame,
                            int64_t from_row, uint8_t* block, bool frame, int64_t row,
                            int64_t count) const {
-  for (size_t k = 0; k < kCount; ++k) {
-    if (k == kFrame && !frame) continue;
-    const size_t source = k == kFrame && !with_frame ? kNextFrame : k;
-    if (row_bytes_[k] == 0) continue;
-    std::memcpy(block + offset_[k] + row * row_bytes_[k],
-                from_block + from.offset_[source] + from_row * row_bytes_[k],
-                count * row_bytes_[k]);
+  const size_t end = frame ? arrays_.size() : kPresent;
+  for (size_t k = 0; k < end; ++k) {
+    const Array& to = arrays_[k];
+    const Array& source = from.arrays_[k < kPresent || with_frame ? k : k - kPresent + kNext];
+    if (to.row_bytes == 0) continue;
+    for (size_t plane = 0; plane < to.planes; ++plane) {
+      std::memcpy(block + to.offset + (plane * rows_ + row) * to.row_bytes,
+                  from_block + source.offset + (plane * from.rows_ + from_row) * to.row_bytes,
+                  count * to.row_bytes);
+    }
   }
 }
 

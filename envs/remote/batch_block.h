@@ -2,23 +2,26 @@
 // and what the client shows.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "envs/vector_env.h"
 
 namespace v2r {
 
-// Where each array of a batch of `rows` environments lies. `frame` is last: it is left out where it
-// equals next_frame.
+// Where each array of a batch of `rows` environments lies. The pictures of the present states are
+// last: they are left out where they equal those of the next states ("frame" below stands for all
+// of them).
 class BatchLayout {
  public:
   BatchLayout() = default;
   BatchLayout(const VectorEnvSpec& spec, int64_t rows);
 
-  size_t size(bool with_frame = true) const { return with_frame ? size_ : offset_[kFrame]; }
+  size_t size(bool with_frame = true) const {
+    return with_frame ? size_ : arrays_[kPresent].offset;
+  }
   // Copies the arrays of `view`, which has `rows` rows.
   void Write(const BatchView& view, bool with_frame, uint8_t* block) const;
   // Arrays in `block`, aligned for what they hold; `frame` is next_frame without one of its own.
@@ -30,10 +33,13 @@ class BatchLayout {
                 int64_t from_row, uint8_t* block, bool frame, int64_t row, int64_t count) const;
 
  private:
-  static constexpr size_t kCount = 14;
-  static constexpr size_t kNextFrame = 11;
-  static constexpr size_t kFrame = 13;
-  std::array<size_t, kCount> row_bytes_{}, offset_{};
+  static constexpr size_t kNext = 13, kPresent = 19;  // the first of the six of each kind
+  struct Array {
+    size_t row_bytes, planes;  // one plane a camera: rows_ rows one after the other
+    size_t offset;
+  };
+  VectorEnvSpec spec_;
+  std::vector<Array> arrays_;
   size_t size_ = 0;
   int64_t rows_ = 0;
 };

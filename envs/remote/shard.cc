@@ -262,7 +262,9 @@ void Shard::Replace(std::string why) {
       Connect(failures_ - 1);
       if (spec_.obs_dim != before.obs_dim || spec_.act_low != before.act_low ||
           spec_.act_high != before.act_high || spec_.height != before.height ||
-          spec_.info_dim != before.info_dim) {
+          spec_.info_dim != before.info_dim || spec_.extra_cameras != before.extra_cameras ||
+          spec_.has_depth != before.has_depth ||
+          spec_.has_segmentation != before.has_segmentation) {
         throw WireError("built other environments than the worker before");
       }
       before_ = kept_totals_;

@@ -161,7 +161,7 @@ StartState GetStart(ByteReader& in) {
 void PutSpec(ByteWriter& out, const VectorEnvSpec& spec) {
   out.PutText(spec.name);
   for (const int64_t value : {spec.num_envs, spec.obs_dim, spec.act_dim, spec.max_episode_steps,
-                              spec.height, spec.width, spec.info_dim}) {
+                              spec.height, spec.width, spec.info_dim, spec.render_every}) {
     out.Put(value);
   }
   out.PutAll(std::span<const float>(spec.act_low));
@@ -169,6 +169,10 @@ void PutSpec(ByteWriter& out, const VectorEnvSpec& spec) {
   out.Put(spec.control_dt);
   out.Put<uint8_t>(spec.has_goal_frame);
   out.Put<uint8_t>(spec.deferred_rewards);
+  out.Put<uint8_t>(spec.has_depth);
+  out.Put<uint8_t>(spec.has_segmentation);
+  out.Put<uint64_t>(spec.extra_cameras.size());
+  for (const std::string& name : spec.extra_cameras) out.PutText(name);
   out.Put<uint64_t>(spec.info.size());
   for (const InfoField& field : spec.info) {
     out.PutText(field.name);
@@ -180,7 +184,7 @@ VectorEnvSpec GetSpec(ByteReader& in) {
   VectorEnvSpec spec;
   spec.name = in.GetText();
   for (int64_t* value : {&spec.num_envs, &spec.obs_dim, &spec.act_dim, &spec.max_episode_steps,
-                         &spec.height, &spec.width, &spec.info_dim}) {
+                         &spec.height, &spec.width, &spec.info_dim, &spec.render_every}) {
     *value = in.Get<int64_t>();
     if (*value < 0 || *value > kMaxPayload) throw WireError("sent a size that cannot be");
   }
@@ -193,6 +197,10 @@ VectorEnvSpec GetSpec(ByteReader& in) {
   spec.control_dt = in.Get<double>();
   spec.has_goal_frame = in.Get<uint8_t>() != 0;
   spec.deferred_rewards = in.Get<uint8_t>() != 0;
+  spec.has_depth = in.Get<uint8_t>() != 0;
+  spec.has_segmentation = in.Get<uint8_t>() != 0;
+  const auto cameras = in.Get<uint64_t>();
+  for (uint64_t k = 0; k < cameras; ++k) spec.extra_cameras.push_back(in.GetText());
   const auto count = in.Get<uint64_t>();
   for (uint64_t k = 0; k < count; ++k) {
     const std::string name = in.GetText();

@@ -15,7 +15,7 @@
 namespace v2r {
 
 // Increases with every change of what is written below.
-inline constexpr uint16_t kWireVersion = 1;
+inline constexpr uint16_t kWireVersion = 2;
 inline constexpr uint32_t kMaxPayload = 1u << 30;  // bytes
 
 // The other side is gone, silent or not to be understood: what a worker can be replaced for.

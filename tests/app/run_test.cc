@@ -2,6 +2,7 @@
 // report; resuming; bad input.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -12,6 +13,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "media/video.h"
 #include "tests/app/mini.h"
 
 namespace v2r {
@@ -87,6 +89,32 @@ TEST_F(RunTest, ThreadsOfEnvironmentsAndPicturesChangeNothing) {
         {});
   ExpectSameState(root_ / "one", root_ / "two");
   ExpectSameMetrics(root_ / "one", root_ / "two");
+}
+
+TEST_F(RunTest, FurtherCamerasStandInTheVideosAndChangeNothingElse) {
+  const TrainOutcome one = Train(Mini("one"), {});
+  const TrainOutcome more =
+      Train(Mini("more", {"env.cameras=[angled]", "env.views={side: {type: free}}",
+                          "env.modalities=[depth]", "demos.path=" + one.demos.string(),
+                          "encoder.path=" + one.encoder.string()}),
+            {});
+  ExpectSameState(root_ / "one", root_ / "more");
+  Image single, triple;
+  ASSERT_TRUE(VideoReader(one.video).Next(single));
+  ASSERT_TRUE(VideoReader(more.video).Next(triple));
+  EXPECT_EQ(single.width, 64);
+  EXPECT_EQ(triple.width, 3 * 64);
+  EXPECT_EQ(triple.height, single.height);
+  const auto* row = triple.pixels.data() + 32 * triple.width * 3;
+  EXPECT_FALSE(std::equal(row, row + 64 * 3, row + 64 * 3)) << "another camera";
+}
+
+TEST_F(RunTest, ALearnedRewardNeedsThePictureOfEveryStep) {
+  EXPECT_THROW(Train(Mini("some", {"env.render_every=2"}), {}), UserError);
+  EXPECT_FALSE(fs::exists(root_ / "some" / "demos")) << "said before anything is filmed";
+  EXPECT_EQ(
+      Train(Mini("true", {"env.render_every=2", "reward=true", "record.enabled=false"}), {}).steps,
+      160);
 }
 
 TEST_F(RunTest, InterruptKeepsTheCheckpointAndResumes) {

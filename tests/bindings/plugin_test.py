@@ -332,6 +332,26 @@ class Pictures(unittest.TestCase):
         self.assertFalse((frames[0] == frames[1]).all())
         self.assertGreater(np.std(frames[0]), 1)
 
+    def test_cameras_and_modalities(self):
+        envs = v2r.make_vec("v2r/push", num_envs=3, render_mode="rgb_array", max_episode_steps=5, env={
+            "frame_size": 48, "cameras": ["angled"], "views": {"side": {"type": "free", "azimuth": 20}},
+            "modalities": ["depth", "segmentation"], "render_every": 2})
+        envs.reset(seed=0)
+        view = envs.view
+        self.assertEqual(view["extra_frames"].shape, (2, 3, 48, 48, 3))
+        self.assertEqual((view["depth"].shape, view["depth"].dtype), ((3, 48, 48), np.float32))
+        self.assertEqual(view["extra_depth"].shape, (2, 3, 48, 48))
+        self.assertEqual((view["segmentation"].shape, view["segmentation"].dtype), ((3, 48, 48, 2), np.int32))
+        self.assertEqual(view["next_extra_segmentation"].shape, (2, 3, 48, 48, 2))
+        self.assertFalse((view["extra_frames"][0] == view["extra_frames"][1]).all())
+        np.testing.assert_allclose(view["depth"][:, 0, 0], 0.6, atol=1e-3)  # the floor below the camera `top`
+        envs.action_space.seed(0)
+        fresh = []
+        for _ in range(5):
+            envs.step(envs.action_space.sample())
+            fresh.append(bool(envs.view["frame_fresh"].all()))
+        self.assertEqual(fresh, [False, True, False, True, True])
+
 
 @unittest.skipUnless(PROGRAM, "V2R_PROGRAM names the program v2r, which films demonstrations")
 class LearnedReward(unittest.TestCase):

@@ -61,6 +61,9 @@ struct Seen {
   std::vector<uint8_t> frame, next_frame, goal_frame, terminated, truncated, success;
   std::vector<int64_t> goal_id, episode_id, episode_step;
   std::vector<double> env_reward, info;
+  std::vector<uint8_t> frame_fresh, extra_frames, next_extra_frames;
+  std::vector<float> depth, next_depth, extra_depth, next_extra_depth;
+  std::vector<int32_t> segmentation, next_segmentation, extra_segmentation, next_extra_segmentation;
   bool Ended(int64_t i) const { return terminated[i] || truncated[i]; }
   bool operator==(const Seen&) const = default;
 };
@@ -71,10 +74,31 @@ std::vector<T> Copy(std::span<const T> values) {
 }
 
 inline Seen Look(const BatchView& v) {
-  return {Copy(v.obs),        Copy(v.next_obs),   Copy(v.reward),     Copy(v.frame),
-          Copy(v.next_frame), Copy(v.goal_frame), Copy(v.terminated), Copy(v.truncated),
-          Copy(v.success),    Copy(v.goal_id),    Copy(v.episode_id), Copy(v.episode_step),
-          Copy(v.env_reward), Copy(v.info)};
+  return {Copy(v.obs),
+          Copy(v.next_obs),
+          Copy(v.reward),
+          Copy(v.frame),
+          Copy(v.next_frame),
+          Copy(v.goal_frame),
+          Copy(v.terminated),
+          Copy(v.truncated),
+          Copy(v.success),
+          Copy(v.goal_id),
+          Copy(v.episode_id),
+          Copy(v.episode_step),
+          Copy(v.env_reward),
+          Copy(v.info),
+          Copy(v.frame_fresh),
+          Copy(v.extra_frames),
+          Copy(v.next_extra_frames),
+          Copy(v.depth),
+          Copy(v.next_depth),
+          Copy(v.extra_depth),
+          Copy(v.next_extra_depth),
+          Copy(v.segmentation),
+          Copy(v.next_segmentation),
+          Copy(v.extra_segmentation),
+          Copy(v.next_extra_segmentation)};
 }
 
 // Reset and `steps` random steps.

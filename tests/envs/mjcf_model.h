@@ -57,6 +57,17 @@ inline std::filesystem::path WriteModel(const std::string& text, const std::stri
   return path;
 }
 
+// A ball above a plane that can mirror it.
+inline std::filesystem::path MirrorModel() {
+  return WriteModel(
+      "<mujoco><asset><material name='m' reflectance='.8'/></asset><worldbody><light pos='0 0 3'/>"
+      "<camera name='c' pos='0 -1 .5' xyaxes='1 0 0 0 .5 1'/>"
+      "<geom type='plane' size='1 1 .1' material='m'/><body pos='0 0 .3'><joint name='j'/>"
+      "<geom size='.1' rgba='1 0 0 1'/></body></worldbody><actuator><motor joint='j'/></actuator>"
+      "</mujoco>",
+      "mirror");
+}
+
 // env.task of mjcf for the model above, and more keys as YAML.
 inline ConfigNode UserTask(const std::string& keys = "frame_skip: 8") {
   static const std::filesystem::path path = WriteModel(kUserModel);

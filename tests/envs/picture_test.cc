@@ -254,13 +254,7 @@ TEST(Pictures, ShadowsAndReflectionsAreHeard) {
   EXPECT_NE(plain, UserPicture([](EnvOptions& o) { o.shadow = true; }));
   const auto mirror = [](bool on) {
     EnvOptions options = Small("mjcf", 1, true);
-    const std::string text =
-        "<mujoco><asset><material name='m' reflectance='.8'/></asset><worldbody><light pos='0 0 "
-        "3'/><camera name='c' pos='0 -1 .5' xyaxes='1 0 0 0 .5 1'/><geom type='plane' size='1 1 "
-        ".1' material='m'/><body pos='0 0 .3'><joint name='j'/><geom size='.1' rgba='1 0 0 "
-        "1'/></body></worldbody><actuator><motor joint='j'/></actuator></mujoco>";
-    options.task =
-        ParseYaml("{model: " + WriteModel(text, "mirror").string() + ", frame_skip: 1}", "test");
+    options.task = ParseYaml("{model: " + MirrorModel().string() + ", frame_skip: 1}", "test");
     options.reflection = on;
     return Look(MakeVectorEnv(options)->Reset(1)).frame;
   };

@@ -99,7 +99,10 @@ TEST(Wire, ValuesComeBack) {
               EXPECT_EQ(back.time, 0.5);
               EXPECT_EQ(back.model, start.model);
             });
-  const VectorEnvSpec spec = MakeVectorEnv(Small("dmc/hopper_hop", 2))->Spec();
+  VectorEnvSpec spec = MakeVectorEnv(Small("dmc/hopper_hop", 2))->Spec();
+  spec.extra_cameras = {"side", "top"};
+  spec.has_segmentation = true;
+  spec.render_every = 4;
   GoThrough([&](ByteWriter& out) { PutSpec(out, spec); },
             [&](ByteReader& in) {
               const VectorEnvSpec back = GetSpec(in);
@@ -109,6 +112,10 @@ TEST(Wire, ValuesComeBack) {
               EXPECT_EQ(back.obs_dim, spec.obs_dim);
               EXPECT_EQ(back.max_episode_steps, spec.max_episode_steps);
               EXPECT_EQ(back.control_dt, spec.control_dt);
+              EXPECT_EQ(back.extra_cameras, spec.extra_cameras);
+              EXPECT_FALSE(back.has_depth);
+              EXPECT_TRUE(back.has_segmentation);
+              EXPECT_EQ(back.render_every, 4);
             });
   Rng rng(3);
   rng.NextU32();

@@ -256,6 +256,17 @@ TEST(RewardErrors, EnvWithoutPictures) {
   EXPECT_EQ(Rollout(*env, 1, testing::Forward)[0], 10);
 }
 
+TEST(RewardErrors, EnvThatDrawsSomeStepsOnly) {
+  ScriptOptions script;
+  script.render_every = 2;
+  EXPECT_THAT(AssembleError(Options("goal_distance"), script), HasSubstr("env.render_every=2"));
+  for (const char* name : {"goal_distance", "pixel_l2", "ranking"}) {
+    EXPECT_THAT(ErrorOf([&] { RequireEveryPicture(Options(name), 3); }), HasSubstr(name));
+    EXPECT_NO_THROW(RequireEveryPicture(Options(name), 1));
+  }
+  EXPECT_NO_THROW(Assemble(Options("true"), script)) << "reads none";
+}
+
 TEST(RewardErrors, LearnedTwice) {
   const auto options = Options("true");
   auto inner = MakeLearnedRewardEnv(MakeCounterEnv(1, 4, 16), nullptr,

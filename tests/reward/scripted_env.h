@@ -24,6 +24,7 @@ struct ScriptOptions {
   std::vector<int64_t> episode_steps = {4};  // of env n: entry n modulo the size
   bool terminates = true;                    // else truncates
   bool render = true;
+  int64_t render_every = 1;
   bool goal_frames = false;  // goal grey 100 + 10 * (episode % 3)
   double start_noise = 0;    // x0 = noise * uniform of (seed, env, episode)
 };
@@ -57,6 +58,7 @@ class ScriptedEnv : public VectorEnv {
     spec_.act_high = {1};
     spec_.max_episode_steps = 4;
     spec_.height = spec_.width = options.render ? kSide : 0;
+    spec_.render_every = options.render_every;
     spec_.has_goal_frame = options.goal_frames;
   }
   const VectorEnvSpec& Spec() const override { return spec_; }
