@@ -10,7 +10,7 @@
 #include "benchmarks/bench.h"
 #include "core/log.h"
 #include "core/rng.h"
-#include "envs/egl.h"
+#include "envs/gl_context.h"
 #include "envs/make.h"
 #include "envs/renderer.h"
 

@@ -7,8 +7,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "envs/egl.h"
-#include "envs/versions.h"
+#include "envs/gl_context.h"
 
 namespace v2r {
 namespace {
@@ -183,7 +182,5 @@ void Renderer::Draw(std::span<const Picture> pictures) {
   job_->pictures = pictures;
   pool_->Run(static_cast<int64_t>(pictures.size()));
 }
-
-std::string GlRenderer() { return GlContext().renderer(); }
 
 }  // namespace v2r

@@ -1,52 +1,19 @@
-// GL without a screen, and drivers that are missing or hang.
+// Pictures of given states, and drivers that hang.
 #include "envs/renderer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 #include "core/error.h"
-#include "envs/egl.h"
-#include "envs/make.h"
-#include "envs/versions.h"
 #include "tests/envs/drive.h"
 
 namespace v2r {
 namespace {
 
 using testing::HasSubstr;
-
-struct EnvironmentVariable {
-  EnvironmentVariable(const char* name, const char* value) : name(name) { setenv(name, value, 1); }
-  ~EnvironmentVariable() { unsetenv(name); }
-  const char* name;
-};
-
-TEST(Egl, MissingLibrarySaysWhatToInstall) {
-  const EnvironmentVariable set("V2R_EGL_LIBRARY", "libNoSuchEgl.so.1");
-  try {
-    MakeVectorEnv(Small("v2r/reach", 2, true));
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("libNoSuchEgl.so.1"), HasSubstr("libegl1")));
-  }
-  EXPECT_NO_THROW(MakeVectorEnv(Small("v2r/reach", 2, false)))
-      << "without pictures no EGL is needed";
-}
-
-TEST(Egl, LibraryThatIsNotEglIsRefused) {
-  const EnvironmentVariable set("V2R_EGL_LIBRARY", "libm.so.6");
-  EXPECT_THROW(GlContext(), UserError);
-}
-
-TEST(Egl, RendererHasAName) {
-  EXPECT_FALSE(GlRenderer().empty());
-  EXPECT_NE(GlRenderer(), "unknown");
-  EXPECT_STREQ(std::getenv("LP_NUM_THREADS"), "0");
-}
 
 TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
   const ModelPtr model = LoadModel(OwnModel("push.xml"));
