@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "envs/gl_context.h"
+#include "envs/tessellation.h"
 
 namespace v2r {
 namespace {
@@ -95,6 +96,7 @@ class RenderWorker : public Worker {
       throw Error(fmt::format("{} gives no {} x {} framebuffer", gl_.renderer(),
                               o.width * o.supersample, o.height * o.supersample));
     }
+    CheckGl("making a framebuffer");
     if (index == 0 && context_.offSamples != o.samples) {
       LogWarn("env.samples={}: {} gives {}", o.samples, gl_.renderer(), context_.offSamples);
     }
@@ -108,6 +110,17 @@ class RenderWorker : public Worker {
   }
 
   void Do(int64_t item, const std::atomic<bool>& abandoned) override {
+    Paint(item, abandoned);
+    if (!abandoned) CheckGl("drawing a picture");
+  }
+
+ private:
+  void CheckGl(const char* doing) const {
+    if (const int error = mjr_getError(); error != 0) {
+      throw Error(fmt::format("{}: GL error {:#x} {}", gl_.renderer(), error, doing));
+    }
+  }
+  void Paint(int64_t item, const std::atomic<bool>& abandoned) {
     const RendererOptions& o = job_->options;
     const Picture picture = job_->pictures[item];
     const mjModel* model = picture.model != nullptr ? picture.model : job_->model.get();
@@ -131,7 +144,6 @@ class RenderWorker : public Worker {
     }
   }
 
- private:
   void LookAt(const ViewOptions& view) {
     camera_.type = job_->track_body >= 0 ? mjCAMERA_TRACKING : mjCAMERA_FREE;
     camera_.trackbodyid = job_->track_body;
@@ -165,6 +177,8 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options)
   job_->model->vis.global.offwidth = options.width * options.supersample;
   job_->model->vis.global.offheight = options.height * options.supersample;
   job_->model->vis.quality.offsamples = options.samples;
+  Tessellate(*job_->model, options.detail_size > 0 ? options.detail_size
+                                                   : std::max(options.height, options.width));
   CheckView(options.view);
   if (options.view.type == "track") {
     job_->track_body = Find(model, mjOBJ_BODY, options.view.track_body, "env.view.track_body");

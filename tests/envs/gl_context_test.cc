@@ -13,6 +13,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "envs/gl_report.h"
 #include "envs/make.h"
 #include "envs/renderer.h"
 #include "tests/envs/drive.h"
@@ -207,6 +208,31 @@ TEST(SoftwareBesideGpu, IsSaid) {
               AllOf(HasSubstr("NVIDIA GPU"), HasSubstr("libnvidia-gl"), HasSubstr("llvmpipe")));
   EXPECT_THAT(SoftwareBesideGpu(mesa, "AMD"), HasSubstr("/dev/dri"));
   EXPECT_THAT(SoftwareBesideGpu(osmesa, "AMD"), HasSubstr("OSMesa"));
+}
+
+TEST(GlReport, NamesTheDriverAndFailsOnSoftwareBesideAGpu) {
+  const GlDriver mesa = {"EGL", "Mesa", "llvmpipe (LLVM 15.0.6, 256 bits)", "4.5", true};
+  EXPECT_EQ(DrawnBy(mesa, "", false),
+            "llvmpipe (LLVM 15.0.6, 256 bits) by Mesa, OpenGL 4.5, through EGL");
+  EXPECT_THROW(DrawnBy(mesa, "NVIDIA", false), UserError);
+  EXPECT_THAT(DrawnBy(mesa, "NVIDIA", true), HasSubstr("allowed: SOFTWARE RENDERING"));
+}
+
+TEST(GlReport, MeasuresEverySizeWithEveryNumberOfContexts) {
+  const GlDriver gpu = {"EGL", "NVIDIA Corporation", "NVIDIA H100/PCIe/SSE2", "4.6", false};
+  EXPECT_THAT(ContextsToTry(gpu, 2), testing::ElementsAre(1, 2, 4, 8, 16));
+  GlDriver mesa = gpu;
+  mesa.software = true;
+  EXPECT_THAT(ContextsToTry(mesa, 6), testing::ElementsAre(1, 6));
+  EXPECT_THAT(ContextsToTry(mesa, 1), testing::ElementsAre(1));
+  const auto speeds = MeasureGl({1, 3}, .01);
+  ASSERT_EQ(speeds.size(), 6u);
+  for (const GlSpeed& speed : speeds) EXPECT_GT(speed.pictures_per_second, 1);
+  const std::string table = GlSpeedTable({{64, 1, 1000}, {64, 16, 2000.4}, {224, 1, 30}});
+  EXPECT_EQ(table,
+            "pictures/s      1 contexts   16 contexts\n"
+            "64 px                 1000          2000\n"
+            "224 px                  30              ");
 }
 
 }  // namespace

@@ -1,0 +1,22 @@
+#include "envs/tessellation.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace v2r {
+namespace {
+
+int Pieces(int model, int at_64, int plenty, int pixels) {
+  const int own = std::min(model, at_64);
+  const double wanted = own * std::sqrt(std::max(1.0, pixels / 64.0));
+  return std::clamp(2 * static_cast<int>(std::ceil(wanted / 2)), own, std::max(model, plenty));
+}
+
+}  // namespace
+
+void Tessellate(mjModel& model, int pixels) {
+  model.vis.quality.numslices = Pieces(model.vis.quality.numslices, 16, 28, pixels);
+  model.vis.quality.numstacks = Pieces(model.vis.quality.numstacks, 8, 16, pixels);
+}
+
+}  // namespace v2r
