@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "envs/tessellation.h"
 #include "tests/envs/drive.h"
 
 namespace v2r {
@@ -36,6 +37,26 @@ TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
   EXPECT_EQ(picture(0), picture(2));
   EXPECT_NE(picture(0), picture(1));
   EXPECT_NEAR(picture(3)[0], .5 * picture(1)[0], 1) << "the floor in the corner";
+}
+
+TEST(Tessellate, FollowsThePictureUpToWhatTheModelOrMujocoSays) {
+  struct Row {
+    int slices, stacks, pixels, want_slices, want_stacks;
+  };
+  const Row rows[] = {{28, 16, 64, 16, 8},    {28, 16, 32, 16, 8},    {28, 16, 128, 24, 12},
+                      {28, 16, 224, 28, 16},  {28, 16, 1024, 28, 16}, {12, 2, 64, 12, 2},
+                      {12, 2, 128, 20, 4},    {12, 2, 1024, 28, 8},   {50, 40, 64, 16, 8},
+                      {50, 40, 1024, 50, 32}, {5, 3, 64, 8, 4},       {3, 1, 16, 4, 2}};
+  for (const Row& row : rows) {
+    mjModel model{};
+    model.vis.quality.numslices = row.slices;
+    model.vis.quality.numstacks = row.stacks;
+    model.vis.quality.numquads = 4;
+    Tessellate(model, row.pixels);
+    EXPECT_EQ(model.vis.quality.numslices, row.want_slices) << row.slices << " " << row.pixels;
+    EXPECT_EQ(model.vis.quality.numstacks, row.want_stacks) << row.stacks << " " << row.pixels;
+    EXPECT_EQ(model.vis.quality.numquads, 4);
+  }
 }
 
 class Sleeper : public Worker {
