@@ -10,7 +10,7 @@ namespace v2r {
 
 using Words = std::vector<std::string>;
 
-int DoctorCommand(const std::string& device);
+int DoctorCommand(const std::string& device, bool allow_software_gl);
 int ListCommand(const std::string& kind);
 int HelpCommand(const std::string& name);
 int DemosCommand(const Words& overrides);

@@ -5,17 +5,17 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <thread>
 
 #include "app/commands.h"
 #include "app/options.h"
 #include "app/run_directory.h"
-#include "core/clock.h"
 #include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
-#include "envs/versions.h"
+#include "envs/gl_report.h"
 #include "media/video.h"
 #include "pretrain/trainer.h"
 
@@ -181,16 +181,14 @@ std::string CheckVideo() {
   return "writes and reads MP4 with " + codec;
 }
 
-std::string CheckRender() {
-  EnvOptions options;
-  options.num_envs = 16;
-  const auto env = MakeVectorEnv(options);
-  env->Reset(1);
-  std::vector<float> actions(16 * env->Spec().act_dim, 0.0f);
-  const Stopwatch watch;
-  for (int i = 0; i < 40; ++i) env->Step(actions);
-  return fmt::format("{} ({:.0f} steps/s with a 64x64 picture each)", GlRenderer(),
-                     640 / watch.Seconds());
+// For the third column.
+std::string Indented(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    out += c;
+    if (c == '\n') out.append(21, ' ');
+  }
+  return out;
 }
 
 }  // namespace
@@ -285,7 +283,7 @@ int ConfigCommand(const std::string& root, const Words& overrides) {
   return 0;
 }
 
-int DoctorCommand(const std::string& device) {
+int DoctorCommand(const std::string& device, bool allow_software_gl) {
   for (const auto& [name, value] : MachineFacts())
     std::cout << fmt::format("{:<14} {}\n", name, value);
   std::cout << "\n";
@@ -299,7 +297,12 @@ int DoctorCommand(const std::string& device) {
     return std::string("computes");
   });
   checks.Run("video", CheckVideo);
-  checks.Run("rendering", CheckRender);
+  checks.Run("rendering",
+             [&] { return DrawnBy(GlContext().driver(), GpuMaker(), allow_software_gl); });
+  checks.Run("speed", [] {
+    const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    return Indented(GlSpeedTable(MeasureGl(ContextsToTry(GlContext().driver(), cores))));
+  });
   return checks.failed() ? 2 : 0;
 }
 

@@ -49,7 +49,7 @@ int Run(int argc, char** argv) {
 
   Words words;
   std::string text, run, checkpoint = "last", out, device = "auto";
-  bool multirun = false;
+  bool multirun = false, allow_software_gl = false;
   int64_t episodes = 0, seed = 10000;
   std::vector<std::string> alias_values(std::size(kAliases));
 
@@ -59,6 +59,8 @@ int Run(int argc, char** argv) {
   };
   CLI::App* doctor = app.add_subcommand("doctor", "check libraries, GL, devices and codecs");
   doctor->add_option("--device", device, "device to check");
+  doctor->add_flag("--allow-software-gl", allow_software_gl,
+                   "drawing on the processor of a machine with a GPU is no failure");
   CLI::App* list = app.add_subcommand(
       "list", "list what there is: envs, encoders, pretrain, rewards, agents, configs, studies");
   list->add_option("kind", text, "what to list");
@@ -146,7 +148,7 @@ int Run(int argc, char** argv) {
       words.push_back(std::string(kAliases[i].key) + "=" + alias_values[i]);
   }
   words = v2r::ExpandShorthands(words);
-  if (*doctor) return v2r::DoctorCommand(device);
+  if (*doctor) return v2r::DoctorCommand(device, allow_software_gl);
   if (*list) return v2r::ListCommand(text);
   if (*help) return v2r::HelpCommand(text);
   if (*demos) return v2r::DemosCommand(words);

@@ -98,6 +98,7 @@ std::unique_ptr<VectorEnv> RecordingEnv(const TrainOptions& options, const Assem
   env_options.render_every = 1;
   env_options.modalities.clear();
   env_options.frame_size = options.record.frame_size;
+  if (env_options.detail_size == 0) env_options.detail_size = options.env.frame_size;
   env_options.num_envs = episodes;
   env_options.autoreset = "same_step";
   auto env = MakeVectorEnv(env_options);

@@ -94,9 +94,9 @@ struct Shared {
 void Reuse(TrainOptions& options, const Shared& shared, std::string& demos_key,
            std::string& encoder_key) {
   demos_key =
-      fmt::format("{} {} {} {} {} {} {}", options.env.id, Dump(options.env.distractors).ToYaml(),
-                  options.env.frame_size, options.env.supersample, options.env.samples,
-                  options.env.camera, Dump(options.demos).ToYaml());
+      fmt::format("{} {} {} {} {} {} {} {}", options.env.id, Dump(options.env.distractors).ToYaml(),
+                  options.env.frame_size, options.env.supersample, options.env.detail_size,
+                  options.env.samples, options.env.camera, Dump(options.demos).ToYaml());
   encoder_key = demos_key + Dump(options.encoder).ToYaml() + Dump(options.pretrain).ToYaml();
   if (options.demos.path.empty() && shared.demos.contains(demos_key))
     options.demos.path = shared.demos.at(demos_key);

@@ -1,53 +1,24 @@
-#include "envs/egl.h"
-
+// OpenGL by EGL: a GPU's driver, or Mesa's.
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
-#include <dlfcn.h>
 
 #include <array>
 #include <cstdlib>
-#include <filesystem>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <vector>
 
-#include "core/error.h"
-#include "core/log.h"
-#include "envs/versions.h"
+#include "envs/gl_library.h"
 
 namespace v2r {
 namespace {
 
-constexpr unsigned kGlRenderer = 0x1F01;  // GL_RENDERER
 constexpr const char* kInstall =
     "install a driver (Debian: apt install libegl1 libegl-mesa0 libgl1-mesa-dri; NVIDIA: the "
     "driver's libnvidia-gl package), or set "
     "env.render=false";
 
-template <typename F>
-void Load(void* library, const char* name, F& function) {
-  function = reinterpret_cast<F>(dlsym(library, name));
-  if (function == nullptr) ThrowUser("the EGL library has no {}: {}", name, kInstall);
-}
-
-bool NvidiaHost() {
-  std::error_code ignored;
-  return std::filesystem::exists("/dev/nvidiactl", ignored);
-}
-
-bool IsSoftware(const std::string& renderer) {
-  for (const char* name : {"llvmpipe", "softpipe", "swrast", "Software"}) {
-    if (renderer.find(name) != std::string::npos) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-// The entry points, an initialised display and a config that can draw. Lives until the process
-// ends: drivers do not survive being closed and reopened while other threads draw.
-struct EglLibrary {
+// The entry points, an initialised display and a config that can draw.
+struct Egl {
+  DynamicLibrary library;
   EGLDisplay display = EGL_NO_DISPLAY;
   EGLConfig config = nullptr;
   decltype(&eglGetProcAddress) get_proc_address = nullptr;
@@ -63,27 +34,24 @@ struct EglLibrary {
   decltype(&eglReleaseThread) release_thread = nullptr;
   decltype(&eglGetError) get_error = nullptr;
 
-  explicit EglLibrary(const std::string& path) {
-    setenv("LP_NUM_THREADS", "0", /*overwrite=*/0);
-    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
-    if (library == nullptr)
-      ThrowUser("cannot open EGL to draw pictures: {}; {}", dlerror(), kInstall);
-    Load(library, "eglGetProcAddress", get_proc_address);
-    Load(library, "eglGetDisplay", get_display);
-    Load(library, "eglInitialize", initialize);
-    Load(library, "eglBindAPI", bind_api);
-    Load(library, "eglChooseConfig", choose_config);
-    Load(library, "eglCreateContext", create_context);
-    Load(library, "eglDestroyContext", destroy_context);
-    Load(library, "eglCreatePbufferSurface", create_pbuffer);
-    Load(library, "eglDestroySurface", destroy_surface);
-    Load(library, "eglMakeCurrent", make_current);
-    Load(library, "eglReleaseThread", release_thread);
-    Load(library, "eglGetError", get_error);
+  Egl() : library(EnvironmentOr("V2R_EGL_LIBRARY", "libEGL.so.1"), kInstall) {
+    library.Load("eglGetProcAddress", get_proc_address);
+    library.Load("eglGetDisplay", get_display);
+    library.Load("eglInitialize", initialize);
+    library.Load("eglBindAPI", bind_api);
+    library.Load("eglChooseConfig", choose_config);
+    library.Load("eglCreateContext", create_context);
+    library.Load("eglDestroyContext", destroy_context);
+    library.Load("eglCreatePbufferSurface", create_pbuffer);
+    library.Load("eglDestroySurface", destroy_surface);
+    library.Load("eglMakeCurrent", make_current);
+    library.Load("eglReleaseThread", release_thread);
+    library.Load("eglGetError", get_error);
     for (EGLDisplay candidate : Candidates()) {
       if (candidate != EGL_NO_DISPLAY && Open(candidate)) return;
     }
-    ThrowUser("{} opened, but no display of it can draw with OpenGL; {}", path, kInstall);
+    throw GlUnavailable(fmt::format("{} opened, but no display of it can draw with OpenGL; {}",
+                                    library.path(), kInstall));
   }
 
  private:
@@ -134,62 +102,52 @@ struct EglLibrary {
   }
 };
 
-namespace {
+class EglBinding : public GlBinding {
+ public:
+  explicit EglBinding(const Egl& egl) : egl_(egl) {
+    egl_.bind_api(EGL_OPENGL_API);
+    context_ = egl_.create_context(egl_.display, egl_.config, EGL_NO_CONTEXT, nullptr);
+    if (context_ == nullptr) Fail("EGL gives no OpenGL context");
+    if (egl_.make_current(egl_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) return;
+    const EGLint size[] = {EGL_WIDTH, 1, EGL_HEIGHT, 1, EGL_NONE};
+    surface_ = egl_.create_pbuffer(egl_.display, egl_.config, size);
+    if (egl_.make_current(egl_.display, surface_, surface_, context_)) return;
+    egl_.destroy_context(egl_.display, context_);
+    Fail("EGL cannot make its OpenGL context current");
+  }
+  ~EglBinding() override {
+    egl_.make_current(egl_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
+    if (surface_ != nullptr) egl_.destroy_surface(egl_.display, surface_);
+    egl_.destroy_context(egl_.display, context_);
+    egl_.release_thread();
+  }
 
-const EglLibrary& OpenEgl() {
-  static std::mutex mutex;
-  static auto* libraries = new std::map<std::string, std::unique_ptr<EglLibrary>>;
-  const char* chosen = std::getenv("V2R_EGL_LIBRARY");
-  const std::string path = chosen != nullptr && *chosen != '\0' ? chosen : "libEGL.so.1";
-  const std::lock_guard lock(mutex);
-  auto& library = (*libraries)[path];
-  if (library == nullptr) library = std::make_unique<EglLibrary>(path);
-  return *library;
-}
+ private:
+  [[noreturn]] void Fail(const char* what) const {
+    throw GlUnavailable(fmt::format("{} (error {:#x}); {}", what, egl_.get_error(), kInstall));
+  }
+  const Egl& egl_;
+  void* context_ = nullptr;
+  void* surface_ = nullptr;
+};
 
-void SayOnce(const std::string& renderer) {
-  static std::once_flag once;
-  std::call_once(once, [&] {
-    LogInfo("pictures are drawn by {}", renderer);
-    if (NvidiaHost() && IsSoftware(renderer)) {
-      LogWarn(
-          "SOFTWARE RENDERING on a host with an NVIDIA GPU: EGL found no NVIDIA driver (is "
-          "libnvidia-gl installed, and "
-          "/usr/share/glvnd/egl_vendor.d/10_nvidia.json there?); pictures are drawn by {}",
-          renderer);
-    }
-  });
-}
+class EglLibrary : public GlLibrary {
+ public:
+  std::string platform() const override { return "EGL"; }
+  void* GetProcAddress(const char* name) const override {
+    return reinterpret_cast<void*>(egl_.get_proc_address(name));
+  }
+  std::unique_ptr<GlBinding> MakeCurrent() const override {
+    return std::make_unique<EglBinding>(egl_);
+  }
+  void Publish() const override { egl_.library.Publish(); }
+
+ private:
+  Egl egl_;
+};
 
 }  // namespace
 
-GlContext::GlContext() : egl_(OpenEgl()) {
-  egl_.bind_api(EGL_OPENGL_API);
-  context_ = egl_.create_context(egl_.display, egl_.config, EGL_NO_CONTEXT, nullptr);
-  if (context_ == nullptr) {
-    ThrowUser("EGL gives no OpenGL context (error {:#x}); {}", egl_.get_error(), kInstall);
-  }
-  if (!egl_.make_current(egl_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) {
-    const EGLint size[] = {EGL_WIDTH, 1, EGL_HEIGHT, 1, EGL_NONE};
-    surface_ = egl_.create_pbuffer(egl_.display, egl_.config, size);
-    if (!egl_.make_current(egl_.display, surface_, surface_, context_)) {
-      egl_.destroy_context(egl_.display, context_);
-      ThrowUser("EGL cannot make its OpenGL context current (error {:#x}); {}", egl_.get_error(),
-                kInstall);
-    }
-  }
-  using GetString = const unsigned char* (*)(unsigned);
-  const auto get_string = reinterpret_cast<GetString>(egl_.get_proc_address("glGetString"));
-  const unsigned char* name = get_string != nullptr ? get_string(kGlRenderer) : nullptr;
-  renderer_ = name != nullptr ? reinterpret_cast<const char*>(name) : "unknown";
-  SayOnce(renderer_);
-}
-
-GlContext::~GlContext() {
-  egl_.make_current(egl_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
-  if (surface_ != nullptr) egl_.destroy_surface(egl_.display, surface_);
-  egl_.destroy_context(egl_.display, context_);
-  egl_.release_thread();
-}
+std::unique_ptr<GlLibrary> OpenEgl() { return std::make_unique<EglLibrary>(); }
 
 }  // namespace v2r

@@ -23,6 +23,7 @@ struct EnvOptions {
   int64_t frame_size = 64;
   int64_t samples = 0;
   int64_t supersample = 1;
+  int64_t detail_size = 0;
   std::string camera;
   ViewOptions view;
   std::vector<std::string> cameras;
@@ -56,6 +57,8 @@ struct EnvOptions {
     v("samples", samples, "multisampling of the pictures, 0 = off", InRange(0, 16));
     v("supersample", supersample, "pictures are drawn this many times larger and shrunk by area: antialiasing that costs less "
       "than multisampling on a software driver", InRange(1, 4));
+    v("detail_size", detail_size, "round shapes are drawn as fine as pictures of this size need, 0 = frame_size (films of "
+      "demonstrations take the reward's)", InRange(0, 4096));
     v("camera", camera, "camera of the model that takes the pictures, empty = the task's own");
     v("view", view, "a camera that the model does not have");
     v("cameras", cameras, "further cameras of the model whose pictures are drawn besides");

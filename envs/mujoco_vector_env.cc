@@ -76,6 +76,7 @@ MujocoVectorEnv::MujocoVectorEnv(const EnvOptions& options, const EnvFactory& ma
     r.height = r.width = static_cast<int>(options.frame_size);
     r.samples = static_cast<int>(options.samples);
     r.supersample = static_cast<int>(options.supersample);
+    r.detail_size = static_cast<int>(options.detail_size);
     r.camera = options.camera.empty() ? task.camera : options.camera;
     r.view = options.view;
     if (options.view.type != "fixed" && !options.camera.empty()) {

@@ -8,8 +8,8 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "envs/egl.h"
-#include "envs/versions.h"
+#include "envs/gl_context.h"
+#include "envs/tessellation.h"
 
 namespace v2r {
 namespace {
@@ -123,6 +123,7 @@ class RenderWorker : public Worker {
       throw Error(fmt::format("{} gives no {} x {} framebuffer", gl_.renderer(),
                               o.width * o.supersample, o.height * o.supersample));
     }
+    CheckGl("making a framebuffer");
     if (index == 0 && context_.offSamples != o.samples) {
       LogWarn("env.samples={}: {} gives {}", o.samples, gl_.renderer(), context_.offSamples);
     }
@@ -138,6 +139,17 @@ class RenderWorker : public Worker {
   }
 
   void Do(int64_t item, const std::atomic<bool>& abandoned) override {
+    Paint(item, abandoned);
+    if (!abandoned) CheckGl("drawing a picture");
+  }
+
+ private:
+  void CheckGl(const char* doing) const {
+    if (const int error = mjr_getError(); error != 0) {
+      throw Error(fmt::format("{}: GL error {:#x} {}", gl_.renderer(), error, doing));
+    }
+  }
+  void Paint(int64_t item, const std::atomic<bool>& abandoned) {
     const RendererOptions& o = job_->options;
     const Picture picture = job_->pictures[item];
     const mjModel* model = picture.model != nullptr ? picture.model : job_->model.get();
@@ -161,7 +173,6 @@ class RenderWorker : public Worker {
     }
   }
 
- private:
   void PutColours(uint8_t* out) {
     const RendererOptions& o = job_->options;
     switch (o.supersample) {
@@ -255,6 +266,8 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options)
   job_->model->vis.global.offwidth = options.width * options.supersample;
   job_->model->vis.global.offheight = options.height * options.supersample;
   job_->model->vis.quality.offsamples = options.samples;
+  Tessellate(*job_->model, options.detail_size > 0 ? options.detail_size
+                                                   : std::max(options.height, options.width));
   const auto add = [&](const std::string& name, const ViewOptions& view,
                        const std::string& name_key, const std::string& view_key) {
     CheckView(view, view_key);
@@ -281,7 +294,5 @@ void Renderer::Draw(std::span<const Picture> pictures) {
   job_->pictures = pictures;
   pool_->Run(static_cast<int64_t>(pictures.size()));
 }
-
-std::string GlRenderer() { return GlContext().renderer(); }
 
 }  // namespace v2r

@@ -32,6 +32,7 @@ struct RendererOptions {
   std::vector<ExtraCamera> extra_cameras{};
   bool modalities = false;  // pictures may ask for depth and segmentation
   bool shadow = false, reflection = false;
+  int detail_size = 0;   // round shapes are as fine as pictures of this size need, 0 = this one's
   int extra_group = -1;  // geom group drawn besides MuJoCo's default 0, 1, 2
   double patience = 10;  // seconds without a picture after which the driver is said to hang
 };

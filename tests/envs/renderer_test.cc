@@ -1,52 +1,20 @@
-// GL without a screen, and drivers that are missing or hang.
+// Pictures of given states, and drivers that hang.
 #include "envs/renderer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 #include "core/error.h"
-#include "envs/egl.h"
-#include "envs/make.h"
-#include "envs/versions.h"
+#include "envs/tessellation.h"
 #include "tests/envs/drive.h"
 
 namespace v2r {
 namespace {
 
 using testing::HasSubstr;
-
-struct EnvironmentVariable {
-  EnvironmentVariable(const char* name, const char* value) : name(name) { setenv(name, value, 1); }
-  ~EnvironmentVariable() { unsetenv(name); }
-  const char* name;
-};
-
-TEST(Egl, MissingLibrarySaysWhatToInstall) {
-  const EnvironmentVariable set("V2R_EGL_LIBRARY", "libNoSuchEgl.so.1");
-  try {
-    MakeVectorEnv(Small("v2r/reach", 2, true));
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("libNoSuchEgl.so.1"), HasSubstr("libegl1")));
-  }
-  EXPECT_NO_THROW(MakeVectorEnv(Small("v2r/reach", 2, false)))
-      << "without pictures no EGL is needed";
-}
-
-TEST(Egl, LibraryThatIsNotEglIsRefused) {
-  const EnvironmentVariable set("V2R_EGL_LIBRARY", "libm.so.6");
-  EXPECT_THROW(GlContext(), UserError);
-}
-
-TEST(Egl, RendererHasAName) {
-  EXPECT_FALSE(GlRenderer().empty());
-  EXPECT_NE(GlRenderer(), "unknown");
-  EXPECT_STREQ(std::getenv("LP_NUM_THREADS"), "0");
-}
 
 TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
   const ModelPtr model = LoadModel(OwnModel("push.xml"));
@@ -71,6 +39,26 @@ TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
   EXPECT_EQ(picture(0), picture(2));
   EXPECT_NE(picture(0), picture(1));
   EXPECT_NEAR(picture(3)[0], .5 * picture(1)[0], 1) << "the floor in the corner";
+}
+
+TEST(Tessellate, FollowsThePictureUpToWhatTheModelOrMujocoSays) {
+  struct Row {
+    int slices, stacks, pixels, want_slices, want_stacks;
+  };
+  const Row rows[] = {{28, 16, 64, 16, 8},    {28, 16, 32, 16, 8},    {28, 16, 128, 24, 12},
+                      {28, 16, 224, 28, 16},  {28, 16, 1024, 28, 16}, {12, 2, 64, 12, 2},
+                      {12, 2, 128, 20, 4},    {12, 2, 1024, 28, 8},   {50, 40, 64, 16, 8},
+                      {50, 40, 1024, 50, 32}, {5, 3, 64, 8, 4},       {3, 1, 16, 4, 2}};
+  for (const Row& row : rows) {
+    mjModel model{};
+    model.vis.quality.numslices = row.slices;
+    model.vis.quality.numstacks = row.stacks;
+    model.vis.quality.numquads = 4;
+    Tessellate(model, row.pixels);
+    EXPECT_EQ(model.vis.quality.numslices, row.want_slices) << row.slices << " " << row.pixels;
+    EXPECT_EQ(model.vis.quality.numstacks, row.want_stacks) << row.stacks << " " << row.pixels;
+    EXPECT_EQ(model.vis.quality.numquads, 4);
+  }
 }
 
 class Sleeper : public Worker {
