@@ -17,17 +17,18 @@ double HamacherProduct(double a, double b) {
 class ButtonPressTopdown : public SawyerEnv {
  public:
   explicit ButtonPressTopdown(const SawyerOptions& options)
-      : SawyerEnv({.xml = "sawyer_button_press_topdown",
-                   .camera = "corner2",
-                   .hand = {0, 0.4f, 0.2f},
-                   .kind = mjOBJ_BODY,
-                   .thing = "box",
-                   .goal = {},  // a site of the box
-                   .random_low = {-0.1, 0.8, 0.115},
-                   .random_high = {0.1, 0.9, 0.115},
-                   .goal_low = {-0.5, 0.40, 0.05},
-                   .goal_high = {0.5, 1, 0.5}},
-                  options) {}
+      : SawyerEnv(
+            {.xml = "sawyer_button_press_topdown",
+             .view = {.lookat = {0, 0.7, 0.16}, .distance = 1, .azimuth = 150, .elevation = -30},
+             .hand = {0, 0.4f, 0.2f},
+             .kind = mjOBJ_BODY,
+             .thing = "box",
+             .goal = {},  // a site of the box
+             .random_low = {-0.1, 0.8, 0.115},
+             .random_high = {0.1, 0.9, 0.115},
+             .goal_low = {-0.5, 0.40, 0.05},
+             .goal_high = {0.5, 1, 0.5}},
+            options) {}
   double TrueDistance(Sim sim) const override { return std::abs(Goal(sim).z - Object(sim).z); }
 
  private:
@@ -75,11 +76,11 @@ class ButtonPressTopdown : public SawyerEnv {
   Move Lead(Sim sim, bool miss) const override {
     const Vec3 button = Object(sim), tip = Tip(sim), mocap = Mocap(sim);
     const Vec3 way = button - tip;
-    const Vec3 across = {mocap.x + 0.15 * way.x, mocap.y + 0.15 * way.y, 0};
-    if (Across(way) > 0.02) {  // over it first
+    const Vec3 across = {mocap.x + 0.2 * way.x, mocap.y + 0.2 * way.y, 0};
+    if (Across(way) > (way.z < -0.03 ? 0.02 : 0.04)) {  // over it first
       const double height = button.z + 0.12;
-      if (Across(way) > 0.06 && Hand(sim).z < height - 0.04) return {{mocap.x, mocap.y, height}, 1};
-      return {{button.x, button.y, height}, 1};
+      const bool rise = Across(way) < 0.15 && Hand(sim).z < height - 0.04;
+      return {rise ? Vec3{mocap.x, mocap.y, height} : Vec3{across.x, across.y, height}, 1};
     }
     if (!miss) return {{across.x, across.y, Hand(sim).z - 0.12}, 1};
     const double left = TrueDistance(sim) - memory_.miss;

@@ -14,17 +14,18 @@ constexpr Vec3 kHandStart = {-0.5f, 0.6f, 0.2f};
 class DoorClose : public SawyerEnv {
  public:
   explicit DoorClose(const SawyerOptions& options)
-      : SawyerEnv({.xml = "sawyer_door_pull",
-                   .camera = "corner2",
-                   .hand = kHandStart,
-                   .kind = mjOBJ_BODY,
-                   .thing = "door",
-                   .goal = {0.2, -0.2, 0},
-                   .random_low = {0, 0.85, 0.15},
-                   .random_high = {0.1, 0.95, 0.15},
-                   .goal_low = {0.2, 0.65, 0.1499},
-                   .goal_high = {0.3, 0.75, 0.1501}},
-                  options) {}
+      : SawyerEnv(
+            {.xml = "sawyer_door_pull",
+             .view = {.lookat = {0, 0.68, 0.1}, .distance = 1.2, .azimuth = 150, .elevation = -55},
+             .hand = kHandStart,
+             .kind = mjOBJ_BODY,
+             .thing = "door",
+             .goal = {0.2, -0.2, 0},
+             .random_low = {0, 0.85, 0.15},
+             .random_high = {0.1, 0.95, 0.15},
+             .goal_low = {0.2, 0.65, 0.1499},
+             .goal_high = {0.3, 0.75, 0.1501}},
+            options) {}
   double TrueDistance(Sim sim) const override { return Norm(Object(sim) - Goal(sim)); }
 
  private:
@@ -70,9 +71,9 @@ class DoorClose : public SawyerEnv {
     const Vec3 ahead = (1 / Across(arm)) * Vec3{-arm.y, arm.x, 0};  // closing
     const Vec3 behind = handle - 0.06 * ahead - tip;
     if (Norm(behind) > 0.05) return {mocap + 0.15 * behind, 1};
-    const double left = TrueDistance(sim) - (miss ? memory_.miss : 0);
-    const double step = left > 0 ? (miss ? 0.08 * left : 0.01) : 0;
-    return {mocap + 0.1 * behind + step * ahead, 1};
+    const double left = TrueDistance(sim) - (miss ? memory_.miss : 0.03);
+    if (left < 0) return {mocap, 1};
+    return {mocap + 0.1 * behind + (miss ? std::min(0.08 * left, 0.01) : 0.01) * ahead, 1};
   }
 
   int handle_ = -1, hinge_ = -1;

@@ -12,22 +12,24 @@ constexpr double kSuccess = 0.03;  // m
 class DrawerOpen : public SawyerEnv {
  public:
   explicit DrawerOpen(const SawyerOptions& options)
-      : SawyerEnv({.xml = "sawyer_drawer",
-                   .camera = "corner2",
-                   .hand = {0, 0.6f, 0.2f},
-                   .kind = mjOBJ_BODY,
-                   .thing = "drawer",
-                   .goal = {0, -0.16 - kWay, 0.09},
-                   .random_low = {-0.1, 0.9, 0},
-                   .random_high = {0.1, 0.9, 0},
-                   .goal_low = {-0.5, 0.40, 0.05},
-                   .goal_high = {0.5, 1, 0.5}},
-                  options) {}
+      : SawyerEnv(
+            {.xml = "sawyer_drawer",
+             .view = {.lookat = {0, 0.7, 0.12}, .distance = 1, .azimuth = 155, .elevation = -30},
+             .hand = {0, 0.6f, 0.2f},
+             .kind = mjOBJ_BODY,
+             .thing = "drawer",
+             .goal = {0, -0.16 - kWay, 0.09},
+             .random_low = {-0.1, 0.9, 0},
+             .random_high = {0.1, 0.9, 0},
+             .goal_low = {-0.5, 0.40, 0.05},
+             .goal_high = {0.5, 1, 0.5}},
+            options) {}
   double TrueDistance(Sim sim) const override { return Norm(Object(sim) - Goal(sim)); }
 
  private:
   void LookUp(const mjModel* model) override {
     drawer_ = RequireId(model, mjOBJ_BODY, "drawer_link");
+    slide_ = model->jnt_dofadr[model->body_jntadr[drawer_]];
   }
   void Settle(Sim, std::span<const double>) override {}  // the first observation is a substep old
   Vec3 Object(Sim sim) const override {
@@ -68,11 +70,12 @@ class DrawerOpen : public SawyerEnv {
     const bool over = std::abs(way.x) < 0.02 && std::abs(way.y) < 0.015;
     if (hand.z > 0.11) return {{above.x, above.y, over ? 0.07 : above.z}, -1};
     if (!miss) return {{handle.x, hand.y - 0.12, 0.07}, -1};
-    const double left = TrueDistance(sim) - memory_.miss;
-    return {{handle.x, Mocap(sim).y - 0.1 * std::max(left, 0.0), 0.07}, -1};
+    // It coasts: 0.2 s from its mass and damping.
+    const double left = TrueDistance(sim) - memory_.miss - 0.2 * std::abs(sim.data->qvel[slide_]);
+    return {{handle.x, Mocap(sim).y - 0.08 * std::max(left, 0.0), 0.07}, -1};
   }
 
-  int drawer_ = -1;
+  int drawer_ = -1, slide_ = -1;
 };
 
 }  // namespace

@@ -12,17 +12,18 @@ constexpr Vec3 kHandStart = {0, 0.6, 0.2};
 class Reach : public SawyerEnv {
  public:
   explicit Reach(const SawyerOptions& options)
-      : SawyerEnv({.xml = "sawyer_reach_v3",
-                   .camera = "corner2",
-                   .hand = kHandStart,
-                   .kind = mjOBJ_SITE,
-                   .thing = "goal",
-                   .goal = {},
-                   .random_low = {-0.1, 0.6, 0.02, -0.1, 0.8, 0.05},
-                   .random_high = {0.1, 0.7, 0.02, 0.1, 0.9, 0.3},
-                   .goal_low = {-0.1, 0.8, 0.05},
-                   .goal_high = {0.1, 0.9, 0.3}},
-                  options) {}
+      : SawyerEnv(
+            {.xml = "sawyer_reach_v3",
+             .view = {.lookat = {0, 0.72, 0.14}, .distance = 1, .azimuth = 150, .elevation = -30},
+             .hand = kHandStart,
+             .kind = mjOBJ_SITE,
+             .thing = "goal",
+             .goal = {},
+             .random_low = {-0.1, 0.6, 0.02, -0.1, 0.8, 0.05},
+             .random_high = {0.1, 0.7, 0.02, 0.1, 0.9, 0.3},
+             .goal_low = {-0.1, 0.8, 0.05},
+             .goal_high = {0.1, 0.9, 0.3}},
+            options) {}
   double TrueDistance(Sim sim) const override { return Norm(Tip(sim) - Goal(sim)); }
 
  private:

@@ -39,7 +39,8 @@ SawyerEnv::SawyerEnv(Scene scene, const SawyerOptions& options)
   spec_.control_dt = 0.0125;
   spec_.info = {{"success"},         {"near_object"},   {"grasp_success"},  {"grasp_reward"},
                 {"in_place_reward"}, {"obj_to_target"}, {"unscaled_reward"}};
-  spec_.camera = scene_.camera;
+  spec_.camera = "";  // those of the model hang upside down
+  spec_.view = scene_.view;
   spec_.own_model = true;
   const size_t wanted = scene_.random_low.size();
   if (drawn_) {
@@ -99,8 +100,8 @@ void SawyerEnv::Reset(Sim sim, Rng& rng, EnvRow row) {
   mj_forward(sim.model, sim.data);
   memory_.habit.Draw(rng, 0.6, 1.0);
   memory_.miss = DrawMiss(rng);
-  const double angle = rng.Uniform(0, 2 * kPi), up = rng.Uniform();
-  const Vec2 across = Polar(std::sqrt(1 - up * up), angle);
+  const double up = rng.Uniform();
+  const Vec2 across = Polar(std::sqrt(1 - up * up), rng.Uniform(-kPi, 0));
   memory_.aside = {across.x, across.y, up};
   Begin(sim, row);
 }

@@ -36,7 +36,7 @@ class SawyerEnv : public Env {
  protected:
   struct Scene {
     const char* xml;  // of metaworld/assets/sawyer_xyz
-    const char* camera;
+    FreeView view;
     Vec3 hand;    // where a start leads the hand
     mjtObj kind;  // of the thing that is placed
     const char* thing;
@@ -98,7 +98,7 @@ class SawyerEnv : public Env {
     Vec3 first_tip;         // before the first step ("init_tcp")
     double way = 0;         // DoorClose: from the open handle to the goal, seen from above
     double miss = 0;        // where a near miss ends, m from the goal
-    Vec3 aside;             // and on which side
+    Vec3 aside;             // and in which direction: not behind or below it
     HabitOf<4> habit;
   };
   EnvSpec spec_;
