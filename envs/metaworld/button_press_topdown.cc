@@ -78,7 +78,7 @@ class ButtonPressTopdown : public SawyerEnv {
     const Vec3 way = button - tip;
     const Vec3 across = {mocap.x + 0.2 * way.x, mocap.y + 0.2 * way.y, 0};
     if (Across(way) > (way.z < -0.03 ? 0.02 : 0.04)) {  // over it first
-      const double height = button.z + 0.12;
+      const double height = button.z + 0.09;
       const bool rise = Across(way) < 0.15 && Hand(sim).z < height - 0.04;
       return {rise ? Vec3{mocap.x, mocap.y, height} : Vec3{across.x, across.y, height}, 1};
     }
