@@ -9,7 +9,8 @@ namespace v2r {
 
 void Env::Expert(Sim, ExpertSkill, Rng&, std::span<float>) {
   ThrowUser(
-      "this environment has no scripted expert: take one of the v2r/ tasks to film demonstrations");
+      "this environment has no scripted expert: take one of the v2r/ or metaworld/ tasks to film "
+      "demonstrations");
 }
 
 void Env::Enter(Sim, EnvRow) {

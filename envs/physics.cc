@@ -43,6 +43,8 @@ void HandleMessage(const mjLogMessage* message) {
 // Calls f(name, array, size) for each array of the model that tasks write to.
 template <typename F>
 void ForTaskArrays(mjModel& m, F f) {
+  f("body_pos", m.body_pos, 3 * m.nbody);
+  f("eq_data", m.eq_data, mjNEQDATA * m.neq);
   f("geom_pos", m.geom_pos, 3 * m.ngeom);
   f("geom_size", m.geom_size, 3 * m.ngeom);
   f("site_pos", m.site_pos, 3 * m.nsite);

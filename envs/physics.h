@@ -39,8 +39,9 @@ std::filesystem::path WheelModel(const std::string& file);
 // UserError with MuJoCo's message when the file is missing or wrong.
 ModelPtr LoadModel(const std::filesystem::path& path);
 
-// Replaces the whole array `field` of the model, one that tasks write to: geom_pos, geom_size,
-// site_pos, site_size, site_rgba, dof_damping, wrap_prm. UserError: another field, wrong size.
+// Replaces the whole array `field` of the model, one that tasks write to: body_pos, eq_data,
+// geom_pos, geom_size, site_pos, site_size, site_rgba, dof_damping, wrap_prm. UserError: another
+// field, wrong size.
 void WriteModelField(mjModel& model, const std::string& field, const std::vector<double>& values);
 
 // A model for one simulation: the arrays that tasks write to (those above) and the options are its

@@ -6,6 +6,7 @@
 #include "envs/goal_tasks.h"
 #include "envs/gym/tasks.h"
 #include "envs/make.h"
+#include "envs/metaworld/tasks.h"
 #include "envs/mjcf_task.h"
 #include "envs/mujoco_vector_env.h"
 #include "envs/remote/remote_vector_env.h"
@@ -20,6 +21,7 @@ const TaskList& Tasks() {
     AddGoalTasks(t);
     AddDmcTasks(t);
     AddGymTasks(t);
+    AddMetaworldTasks(t);
     AddMjcfTask(t);
     return t;
   }();

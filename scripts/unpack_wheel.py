@@ -20,6 +20,8 @@ def wanted(name):
         return False
     if path.parts[:4] == ("gymnasium", "envs", "mujoco", "assets") or path.parts[:2] == ("dm_control", "suite"):
         return path.suffix in (".xml", ".stl", ".obj", ".png", ".skn")
+    if path.parts[:2] == ("metaworld", "assets"):  # scene/textures holds what no scene names
+        return path.suffix in (".xml", ".stl", ".png") and path.parts[2:4] != ("scene", "textures")
     return bool({"include", "lib", "plugin"} & set(path.parts[:-1])) or path.name.startswith("libmujoco.so")
 
 

@@ -30,12 +30,12 @@ def gymnasium_id(name):
     """The id under which register_envs registers `name`.
 
     "v2r/reach_goal" -> "v2r/ReachGoal-v0", "dmc/hopper_hop" -> "v2r/DmcHopperHop-v0", "gym/Ant-v5" -> "v2r/Ant-v5",
-    "mjcf" -> "v2r/Mjcf-v0".
+    "metaworld/door-close" -> "v2r/MetaworldDoorClose-v0", "mjcf" -> "v2r/Mjcf-v0".
     """
     family, _, task = name.rpartition("/")
     if family == "gym":
         return f"v2r/{task}"
-    words = ([] if family in ("", "v2r") else [family]) + task.split("_")
+    words = ([] if family in ("", "v2r") else [family]) + task.replace("-", "_").split("_")
     return "v2r/" + "".join(word[:1].upper() + word[1:] for word in words) + "-v0"
 
 

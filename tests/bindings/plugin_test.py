@@ -73,8 +73,9 @@ class Spaces(unittest.TestCase):
                 envs.close()
 
     def test_ids(self):
-        ids = {n: v2r.vector_env.gymnasium_id(n) for n in ("v2r/reach_goal", "dmc/hopper_hop", "gym/Ant-v5")}
-        self.assertEqual(list(ids.values()), ["v2r/ReachGoal-v0", "v2r/DmcHopperHop-v0", "v2r/Ant-v5"])
+        names = ("v2r/reach_goal", "dmc/hopper_hop", "gym/Ant-v5", "metaworld/door-close")
+        self.assertEqual([v2r.vector_env.gymnasium_id(n) for n in names],
+                         ["v2r/ReachGoal-v0", "v2r/DmcHopperHop-v0", "v2r/Ant-v5", "v2r/MetaworldDoorClose-v0"])
 
     def test_vector_entry_point_of_gymnasium(self):
         envs = gymnasium.make_vec("v2r/Push-v0", num_envs=3, vectorization_mode="vector_entry_point")

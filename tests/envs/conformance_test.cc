@@ -259,9 +259,10 @@ TEST_P(EnvConformance, ExpertDoesWhatItIsAskedFor) {
   if (!good) return;
   EXPECT_GE(*good, .95);
   EXPECT_LE(*SuccessRate(*env, ExpertSkill::kNearMiss, distance), .01);
+  const double near = GetParam() == "metaworld/door-close" ? .14 : .095;  // 8 cm off is a success
   for (float d : distance) {
     EXPECT_GT(d, .045) << "a near miss is visibly beside the goal";
-    EXPECT_LT(d, .095) << "and near it";
+    EXPECT_LT(d, near) << "and near it";
   }
   EXPECT_LE(*SuccessRate(*env, ExpertSkill::kRandom, distance), .05);
 }
