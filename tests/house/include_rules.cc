@@ -71,7 +71,8 @@ const Library* FindLibrary(const std::string& header) {
 bool IsSystem(const std::string& header) {
   static const std::regex standard("[a-z_0-9]+");
   static const std::regex posix(
-      "(dlfcn|errno|fcntl|fenv|immintrin|locale|poll|pthread|sched|signal|spawn|stdlib|string|time|"
+      "(dlfcn|errno|fcntl|fenv|immintrin|locale|malloc|poll|pthread|sched|signal|spawn|stdlib|"
+      "string|time|"
       "termios|unistd|ucontext)\\.h|(sys|arpa|net|netinet|linux)/[a-z_0-9]+\\.h|cxxabi\\.h");
   return std::regex_match(header, standard) || std::regex_match(header, posix);
 }
