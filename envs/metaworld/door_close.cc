@@ -62,7 +62,7 @@ class DoorClose : public SawyerEnv {
     return {reward, left <= kSuccess, 0, 1, 1, in_place, left};
   }
 
-  double DrawMiss(Rng& rng) const override { return rng.Uniform(0.1, 0.13); }
+  double DrawMiss(Rng& rng) const override { return rng.Uniform(0.105, 0.133); }
   // Closed fingers behind the handle, then along its arc.
   Move Lead(Sim sim, bool miss) const override {
     const Vec3 handle = Object(sim), tip = Tip(sim), mocap = Mocap(sim);

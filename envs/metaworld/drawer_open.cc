@@ -62,7 +62,7 @@ class DrawerOpen : public SawyerEnv {
         .reward = pull - gap, .success = left <= kSuccess, .near_object = 1, .obj_to_target = left};
   }
 
-  double DrawMiss(Rng& rng) const override { return rng.Uniform(0.058, 0.08); }
+  double DrawMiss(Rng& rng) const override { return rng.Uniform(0.062, 0.082); }
   // Open fingers come down on both sides of the handle, then pull: against the stop at the end.
   Move Lead(Sim sim, bool miss) const override {
     const Vec3 handle = Object(sim), hand = Hand(sim);

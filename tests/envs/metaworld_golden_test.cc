@@ -33,9 +33,10 @@ struct Golden : EpisodeFile {
     EnvOptions options = Small(id, kEnvs);
     options.autoreset = "next_step";  // the state after the last step stays to be looked at
     options.task = ParseYaml(
-        fmt::format("{{reward_function_version: {}, partially_observable: {}, rand_vec: [{:.17g}]}}",
-                    Text("reward_function_version"), Text("partially_observable"),
-                    fmt::join(All("rand_vec"), ", ")),
+        fmt::format(
+            "{{reward_function_version: {}, partially_observable: {}, rand_vec: [{:.17g}]}}",
+            Text("reward_function_version"), Text("partially_observable"),
+            fmt::join(All("rand_vec"), ", ")),
         "test");
     return options;
   }

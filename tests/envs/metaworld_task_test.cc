@@ -42,9 +42,9 @@ TEST(MetaworldTask, GoalIsHiddenOrSeen) {
 }
 
 TEST(MetaworldTask, RandVecIsTheSameInEveryEpisode) {
-  const auto env =
-      MakeVectorEnv(With("metaworld/reach", "{rand_vec: [0.05, 0.65, 0.02, -0.03, 0.82, 0.25], "
-                                            "partially_observable: false}"));
+  const auto env = MakeVectorEnv(With("metaworld/reach",
+                                      "{rand_vec: [0.05, 0.65, 0.02, -0.03, 0.82, 0.25], "
+                                      "partially_observable: false}"));
   for (const uint64_t seed : {1, 2}) {
     const auto obs = Look(env->Reset(seed)).obs;
     EXPECT_EQ(GoalOf(obs, 0), (std::vector<float>{-0.03f, 0.82f, 0.25f}));
