@@ -137,7 +137,7 @@ struct Ours {
         frames(scene.states.size() * way.size * way.size * 3) {
     const size_t bytes = static_cast<size_t>(way.size) * way.size * 3;
     for (size_t i = 0; i < scene.states.size(); ++i) {
-      pictures.push_back({scene.states[i].get(), frames.data() + i * bytes, 1.f});
+      pictures.push_back({scene.states[i].get(), frames.data() + i * bytes});
     }
     renderer.Draw(pictures);
   }

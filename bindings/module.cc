@@ -67,6 +67,15 @@ class PythonVectorEnv {
     const nb::gil_scoped_release release;
     view_ = made_.env->Reset(seed);
   }
+  // mask: bool [N]
+  void Restart(const nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>& mask) {
+    if (static_cast<int64_t>(mask.shape(0)) != spec().num_envs) {
+      ThrowUser("{}: reset_mask should have {} entries, has {}", spec().name, spec().num_envs,
+                mask.shape(0));
+    }
+    const nb::gil_scoped_release release;
+    view_ = made_.env->Restart({reinterpret_cast<const uint8_t*>(mask.data()), mask.size()});
+  }
   // float32 [N, act_dim]
   using Actions = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
   void Step(const Actions& actions) {
@@ -236,6 +245,7 @@ NB_MODULE(_v2r, m) {
       .def(nb::init<const std::string&, const std::string&, const nb::dict&>())
       .def("spec", &v2r::SpecDict)
       .def("reset", &PythonVectorEnv::Reset)
+      .def("restart", &PythonVectorEnv::Restart)
       .def("step", &PythonVectorEnv::Step)
       .def("step_rate", &PythonVectorEnv::StepRate)
       .def("step_async", &PythonVectorEnv::StepAsync)

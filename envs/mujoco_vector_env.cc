@@ -265,6 +265,9 @@ void MujocoVectorEnv::Loop() {
         case Task::kReset:
           ResetAll();
           break;
+        case Task::kRestart:
+          RestartSome();
+          break;
         default:
           EnterOne();
       }
@@ -301,16 +304,16 @@ void MujocoVectorEnv::ResetAll() {
   frames_differ_ = false;
 }
 
+void MujocoVectorEnv::ShowGoal(int i) {
+  goal_turns_[i] = 0;
+  goal_id_[i] = coming_goal_id_[i];
+  const size_t bytes = goal_frame_.size() / n();
+  std::copy_n(coming_goal_.rgb.begin() + i * bytes, bytes, goal_frame_.begin() + i * bytes);
+}
+
 void MujocoVectorEnv::StepAll() {
-  const size_t frame_bytes = goal_frame_.size() / n();
   for (int i = 0; i < n(); ++i) {  // goals of episodes that began at the end of the last step
-    if (!goal_turns_[i]) continue;
-    goal_turns_[i] = 0;
-    goal_id_[i] = coming_goal_id_[i];
-    if (!goal_frame_.empty()) {
-      std::copy_n(coming_goal_.rgb.begin() + i * frame_bytes, frame_bytes,
-                  goal_frame_.begin() + i * frame_bytes);
-    }
+    if (goal_turns_[i]) ShowGoal(i);
   }
   const bool next_step = autoreset_ == Autoreset::kNextStep;
   if (next_step && std::find(ended_.begin(), ended_.end(), 1) != ended_.end()) {
@@ -323,12 +326,7 @@ void MujocoVectorEnv::StepAll() {
     for (int i : ids_) {
       std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim,
                   next_obs_.begin() + i * spec_.obs_dim);
-      goal_id_[i] = coming_goal_id_[i];
-      goal_turns_[i] = 0;
-      if (!goal_frame_.empty()) {
-        std::copy_n(coming_goal_.rgb.begin() + i * frame_bytes, frame_bytes,
-                    goal_frame_.begin() + i * frame_bytes);
-      }
+      ShowGoal(i);
     }
   }
   ids_.clear();
@@ -385,20 +383,34 @@ void MujocoVectorEnv::ClearRow(int i) {
 void MujocoVectorEnv::EnterOne() {
   const int i = ids_[0];
   ClearRow(i);
-  reward_[i] = 0;
-  ended_[i] = goal_turns_[i] = 0;
+  goal_turns_[i] = 0;
   ++episode_[i];
   steps_[i] = 0;
   Apply(EnterSim, /*save=*/true);
-  std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim,
-              next_obs_.begin() + i * spec_.obs_dim);
-  episode_id_[i] = episode_[i];
-  episode_step_[i] = 0;
-  if (renderer_ != nullptr && frames_differ_) {
-    // The others' pictures of the present state are there.
-    DrawPictures(present_pictures_);
+  ShowStarts();
+}
+
+// Of the envs ids_.
+void MujocoVectorEnv::RestartSome() {
+  for (int i : ids_) ClearRow(i);
+  BeginEpisodes();
+  for (int i : ids_) ShowGoal(i);
+  ShowStarts();
+}
+
+// The rows of envs ids_ are those of a first state; the others stay.
+void MujocoVectorEnv::ShowStarts() {
+  for (int i : ids_) {
+    reward_[i] = 0;
+    ended_[i] = 0;
+    std::copy_n(obs_.begin() + i * spec_.obs_dim, spec_.obs_dim,
+                next_obs_.begin() + i * spec_.obs_dim);
+    episode_id_[i] = episode_[i];
+    episode_step_[i] = 0;
+    if (renderer_ != nullptr) fresh_[i] = 1;
   }
-  if (renderer_ != nullptr) fresh_[i] = 1;
+  // Where the pictures of both states differ, the others' of the present state are there.
+  if (renderer_ != nullptr && frames_differ_) DrawPictures(present_pictures_);
   DrawPictures(next_pictures_);
 }
 

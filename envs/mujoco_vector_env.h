@@ -59,11 +59,12 @@ class MujocoVectorEnv : public VectorEnv {
   void SaveState(StateDict& state) const override;
   void LoadState(const StateDict& state) override;
   BatchView SetState(int64_t i, const StartState& start) override;
+  BatchView Restart(std::span<const uint8_t> mask) override;
   // "time/env", "time/render" (seconds) and "env/warnings" (bad states that MuJoCo met and reset).
   Metrics Timings() const override;
 
  private:
-  enum class Task { kNone, kStep, kReset, kEnter, kStop };
+  enum class Task { kNone, kStep, kReset, kEnter, kRestart, kStop };
   enum class Autoreset { kSameStep, kNextStep, kDisabled };
 
   void TakeActions(std::span<const float> actions);
@@ -75,6 +76,9 @@ class MujocoVectorEnv : public VectorEnv {
   void StepAll();
   void ResetAll();
   void EnterOne();
+  void RestartSome();
+  void ShowStarts();
+  void ShowGoal(int i);  // of the episode that has begun
   void ClearRow(int i);  // of the step that comes
   void BeginEpisodes();  // of envs ids_: states, goal pictures; obs_ rows
   void Apply(mjfBatchFunc function,

@@ -112,6 +112,19 @@ BatchView MujocoVectorEnv::SetState(int64_t i, const StartState& start) {
   return View();
 }
 
+BatchView MujocoVectorEnv::Restart(std::span<const uint8_t> mask) {
+  V2R_CHECK(started_ && !waiting_, "Restart needs a state at rest: Reset comes first");
+  V2R_CHECK_EQ(static_cast<int64_t>(mask.size()), n());
+  ids_.clear();
+  for (int i = 0; i < n(); ++i) {
+    if (mask[i]) ids_.push_back(i);
+  }
+  if (ids_.empty()) return View();
+  Start(Task::kRestart);
+  Finish();
+  return View();
+}
+
 void MujocoVectorEnv::LoadState(const StateDict& state) {
   V2R_CHECK(!waiting_, "LoadState between StepAsync and StepWait");
   const std::string name = BlobText(Require(state, "name", kWhat));

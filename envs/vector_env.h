@@ -122,6 +122,10 @@ class VectorEnv {
   // it, as Reset does. UserError: wrong sizes, NaN, a task that has more to its state (a goal).
   virtual BatchView SetState(int64_t i, const StartState& start);
 
+  // Starts the next episode of the envs i with mask[i] != 0, [N] (Gymnasium's reset_mask: what autoreset "disabled" waits for). The
+  // others stay where they are; returns the view after it, as Reset does.
+  virtual BatchView Restart(std::span<const uint8_t> mask);
+
   // Everything a bit-exact continuation needs; call only at rollout ends. Decorators chain with their own names.
   virtual void SaveState(StateDict& state) const = 0;
   virtual void LoadState(const StateDict& state) = 0;
@@ -146,6 +150,7 @@ class VectorEnvDecorator : public VectorEnv {
   }
   void TrueDistance(std::span<float> distance) const override { inner_->TrueDistance(distance); }
   BatchView SetState(int64_t i, const StartState& start) override { return inner_->SetState(i, start); }
+  BatchView Restart(std::span<const uint8_t> mask) override { return inner_->Restart(mask); }
   void SaveState(StateDict& state) const override { inner_->SaveState(state); }
   void LoadState(const StateDict& state) override { inner_->LoadState(state); }
   Metrics Timings() const override { return inner_->Timings(); }

@@ -100,13 +100,33 @@ class V2rVectorEnv(VectorEnv):
         self._arrays = None
 
     def reset(self, *, seed=None, options=None):
-        """Starts new episodes everywhere. Env i draws from a generator of its own that `seed` and i determine."""
+        """Starts new episodes everywhere. Env i draws from a generator of its own that `seed` and i determine.
+
+        options={"reset_mask": bool [N]} starts the next episodes of some environments only: what autoreset mode "disabled"
+        waits for. They draw on from the seed of the last whole reset, so no `seed` goes with it.
+        """
+        options = dict(options or {})
+        mask = options.pop("reset_mask", None)
         if options:
-            raise ValueError(f"reset: options {sorted(options)} are not known here (a reset starts every env)")
+            raise ValueError(f"reset: options {sorted(options)} are not known here (there is reset_mask)")
+        if mask is not None:
+            return self._restart(mask, seed)
         if seed is not None and not isinstance(seed, (int, np.integer)):
             raise ValueError(f"reset: seed should be one number for all environments, is {seed!r}")
         super().reset(seed=None if seed is None else int(seed))
         self._open().reset(int(self.np_random.integers(2**63)) if seed is None else int(seed))
+        self._arrays = self._native.arrays()
+        return self._own(self._arrays["obs"]), {}
+
+    def _restart(self, mask, seed):
+        mask = np.asarray(mask)
+        if mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(f"reset: reset_mask should be bool [{self.num_envs}], somewhere true; is {mask.dtype} {list(mask.shape)}")
+        if seed is not None:
+            raise ValueError("reset: a seed starts every environment; leave it out with reset_mask")
+        if self._arrays is None:
+            raise ValueError("reset: the first reset starts every environment; leave reset_mask out")
+        self._open().restart(np.ascontiguousarray(mask))
         self._arrays = self._native.arrays()
         return self._own(self._arrays["obs"]), {}
 

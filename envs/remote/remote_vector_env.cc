@@ -243,6 +243,28 @@ BatchView RemoteVectorEnv::SetState(int64_t i, const StartState& start) {
   return View();
 }
 
+BatchView RemoteVectorEnv::Restart(std::span<const uint8_t> mask) {
+  V2R_CHECK(started_ && !waiting_, "Restart needs a state at rest: Reset comes first");
+  V2R_CHECK_EQ(static_cast<int64_t>(mask.size()), spec_.num_envs);
+  for (auto& shard : shards_) {
+    const ShardPlan& plan = shard->plan();
+    const auto part = mask.subspan(plan.slice.first, plan.count);
+    if (std::find_if(part.begin(), part.end(), [](uint8_t m) { return m != 0; }) == part.end()) {
+      continue;
+    }
+    shard->Payload().PutAll(part);
+    shard->Post(Tag::kRestart, Shard::Effect::kChanges);
+    shard->Await(Tag::kBatch);
+    const Shard::Rows rows = shard->TakeRows();
+    for (int64_t row = 0; row < plan.count; ++row) {
+      if (!part[row]) continue;
+      layout_.CopyRows(shard->layout(), rows.block, rows.with_frame, row, block_.data(),
+                       frames_differ_, plan.slice.first + row, 1);
+    }
+  }
+  return View();
+}
+
 void RemoteVectorEnv::SaveState(StateDict& state) const {
   V2R_CHECK(started_ && !waiting_, "SaveState needs a state at rest");
   for (auto& shard : shards_) {

@@ -36,6 +36,7 @@ class RemoteVectorEnv : public VectorEnv {
   void ExpertActions(ExpertSkill skill, Rng& rng, std::span<float> actions) override;
   void TrueDistance(std::span<float> distance) const override;
   BatchView SetState(int64_t i, const StartState& start) override;
+  BatchView Restart(std::span<const uint8_t> mask) override;
   // The state has the form of a single process: it can be loaded with any number of workers.
   void SaveState(StateDict& state) const override;
   void LoadState(const StateDict& state) override;

@@ -33,6 +33,7 @@ enum class Tag : uint16_t {
   kReset,      // seed -> kBatch
   kStep,       // actions [n, act_dim] -> kBatch
   kEnter,      // env, StartState -> kBatch
+  kRestart,    // mask [n] -> kBatch
   kBatch,      // BatchHead, and the rows where no memory is shared
   kExpert,     // skill, Rng -> kActions
   kActions,    // Rng, actions [n, act_dim]

@@ -125,6 +125,8 @@ class Session {
         return Batch(env_->Reset(in.Get<uint64_t>()), out);
       case Tag::kStep:
         return Batch(env_->Step(in.GetAll<float>()), out);
+      case Tag::kRestart:
+        return Batch(env_->Restart(in.GetAll<uint8_t>()), out);
       case Tag::kEnter: {
         const auto i = in.Get<int64_t>();
         return Batch(env_->SetState(i, GetStart(in)), out);

@@ -198,6 +198,19 @@ class Autoreset(unittest.TestCase):
         again, _, _, truncations, _ = envs.step(self.actions)
         np.testing.assert_array_equal(again, last)
         self.assertTrue(truncations.all())
+        mask = np.arange(envs.num_envs) == 1
+        fresh, infos = envs.reset(options={"reset_mask": mask})
+        self.assertEqual(infos, {})
+        np.testing.assert_array_equal(fresh[~mask], last[~mask])
+        self.assertTrue((fresh[mask] != last[mask]).any())
+        *_, truncations, _ = envs.step(self.actions)
+        np.testing.assert_array_equal(truncations, ~mask)
+        np.testing.assert_array_equal(envs.view["episode_step"][mask], 1)
+        for options in ({"reset_mask": np.zeros(envs.num_envs, bool)}, {"reset_mask": [1]}, {"mask": mask}):
+            with self.assertRaises(ValueError):
+                envs.reset(options=options)
+        with self.assertRaisesRegex(ValueError, "seed"):
+            envs.reset(seed=1, options={"reset_mask": mask})
 
     def test_an_env_that_falls_ends_alone(self):
         envs = v2r.make_vec("gym/Hopper-v5", num_envs=8)

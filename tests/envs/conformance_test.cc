@@ -140,7 +140,9 @@ TEST_P(EnvConformance, EpisodesEndByThemselvesOrAtTheLimitAndStartAnew) {
     int64_t episode = 0, step = 0;
     for (const Seen& s : std::span(seen).subspan(1)) {
       ++step;
-      if (IsOwn(GetParam())) ASSERT_EQ(s.terminated[i], 0);
+      if (IsOwn(GetParam())) {
+        ASSERT_EQ(s.terminated[i], 0);
+      }
       ASSERT_EQ(s.truncated[i], step == kLimit && !s.terminated[i]) << step;
       ASSERT_EQ(s.episode_step[i], step);
       ASSERT_EQ(s.episode_id[i], episode);

@@ -69,6 +69,29 @@ TEST(Autoreset, DisabledKeepsTheLastRow) {
   EXPECT_THAT(Look(env->Reset(2)).truncated, Each(0));
 }
 
+TEST(Autoreset, DisabledRestartsWhomTheMaskNames) {
+  const auto env = MakeVectorEnv(Short("disabled")), same = MakeVectorEnv(Short("same_step"));
+  const auto ended = Roll(*env, 1, 4), reference = Roll(*same, 1, 4);
+  const int64_t width = env->Spec().obs_dim;
+  const std::vector<uint8_t> none(3, 0), some = {1, 0, 1};
+  EXPECT_TRUE(Look(env->Restart(none)) == ended[4]);
+  const Seen seen = Look(env->Restart(some));
+  for (int64_t i = 0; i < 3; ++i) {
+    const Seen& expected = some[i] ? reference[4] : ended[4];  // the first state of episode 1
+    EXPECT_EQ(RowOf(seen.obs, i, width), RowOf(expected.obs, i, width)) << i;
+    EXPECT_EQ(RowOf(seen.next_obs, i, width), RowOf(expected.obs, i, width)) << i;
+    EXPECT_EQ(seen.truncated[i], !some[i]);
+    EXPECT_EQ(seen.episode_step[i], some[i] ? 0 : 4);
+    EXPECT_EQ(seen.episode_id[i], some[i] ? 1 : 0);
+    EXPECT_EQ(seen.reward[i], some[i] ? 0.f : ended[4].reward[i]);
+  }
+  const std::vector<float> actions(3 * env->Spec().act_dim, 0.5f);
+  const Seen next = Look(env->Step(actions));
+  EXPECT_EQ(next.episode_step, (std::vector<int64_t>{1, 4, 1}));
+  EXPECT_EQ(next.truncated, (std::vector<uint8_t>{0, 1, 0}));
+  EXPECT_EQ(RowOf(next.obs, 2, width), RowOf(Look(same->Step(actions)).obs, 2, width));
+}
+
 TEST(Autoreset, StateOfNextStepSavesWhoRestarts) {
   const auto env = MakeVectorEnv(Short("next_step")), other = MakeVectorEnv(Short("next_step"));
   Roll(*env, 1, 4);

@@ -130,6 +130,21 @@ TEST(Workers, OneEnvironmentStartsFromAGivenState) {
   EXPECT_TRUE(Look(alone->Step(actions)) == Look(env.Step(actions))) << "nothing has happened";
 }
 
+TEST(Workers, SomeEnvironmentsRestart) {
+  EnvOptions options = Brief("gym/InvertedPendulum-v5", 5);
+  options.autoreset = "disabled";
+  const auto alone = MakeVectorEnv(options);
+  Starter starter;
+  RemoteVectorEnv env(WithWorkers(options, 2), starter.Spawner());
+  Roll(*alone, 1, 8);
+  Roll(env, 1, 8);
+  const std::vector<uint8_t> mask = {0, 1, 0, 0, 1};
+  EXPECT_TRUE(Look(alone->Restart(mask)) == Look(env.Restart(mask)));
+  ::kill(starter.pids[1], SIGKILL);  // its restart is among what is replayed
+  const std::vector<float> actions(5, 0.3f);
+  EXPECT_TRUE(Look(alone->Step(actions)) == Look(env.Step(actions)));
+}
+
 TEST(Workers, ActionThatIsNotANumberNamesTheEnvironment) {
   Starter starter;
   RemoteVectorEnv env(WithWorkers(Brief("v2r/push", 3), 2), starter.Spawner());
