@@ -10,6 +10,9 @@
 namespace v2r {
 namespace {
 
+const std::vector<std::string> kPresets = {"position", "simclr",     "moco_v1",
+                                           "moco_v2",  "moco_cifar", "none"};
+
 void RequireOrder(const char* name, double low, double high) {
   if (low > high)
     ThrowUser("augment.{}_min = {} is larger than augment.{}_max = {}", name, low, name, high);
@@ -29,20 +32,43 @@ AugmentOptions AugmentOptions::Preset(const std::string& name) {
   AugmentOptions o;
   o.preset = name;
   if (name == "position") return o;
-  if (name != "simclr" && name != "none") {
-    ThrowUser("unknown augmentation preset '{}' (known: simclr, position, none)", name);
-  }
-  const bool simclr = name == "simclr";
   o.shift = 0;
   o.noise_std = 0;
-  o.crop = simclr;
-  o.flip_p = simclr ? 0.5 : 0;
-  o.jitter_p = simclr ? 0.8 : 0;
-  o.brightness = o.contrast = o.saturation = simclr ? 0.8 : 0;
-  o.hue = simclr ? 0.2 : 0;
-  o.grayscale_p = simclr ? 0.2 : 0;
-  o.blur_p = simclr ? 0.5 : 0;
+  o.jitter_p = o.brightness = o.contrast = o.saturation = o.hue = o.blur_p = 0;
   o.blur_sigma_max = 2;
+  const auto jitter = [&](double p, double strength, double hue) {
+    o.jitter_p = p;
+    o.brightness = o.contrast = o.saturation = strength;
+    o.hue = hue;
+  };
+  const auto crop = [&](double least_area, const char* interpolation) {
+    o.crop = true;
+    o.crop_scale_min = least_area;
+    o.crop_interpolation = interpolation;
+    o.flip_p = 0.5;
+  };
+  if (name == "simclr") {
+    crop(0.08, "bicubic");
+    jitter(0.8, 0.8, 0.2);
+    o.grayscale_p = 0.2;
+    o.blur_p = 0.5;
+  } else if (name == "moco_v1") {
+    crop(0.2, "bilinear");
+    jitter(1, 0.4, 0.4);
+    o.grayscale_p = 0.2;
+  } else if (name == "moco_v2") {
+    crop(0.2, "bilinear");
+    jitter(0.8, 0.4, 0.1);
+    o.grayscale_p = 0.2;
+    o.blur_p = 0.5;
+  } else if (name == "moco_cifar") {
+    crop(0.08, "bilinear");
+    jitter(0.8, 0.4, 0.1);
+    o.grayscale_p = 0.2;
+  } else if (name != "none") {
+    ThrowUser("unknown augmentation preset '{}'{} (known: {})", name, DidYouMean(name, kPresets),
+              Join(kPresets, ", "));
+  }
   return o;
 }
 

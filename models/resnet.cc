@@ -26,12 +26,12 @@ ResBlockImpl::ResBlockImpl(int64_t in, int64_t planes, int64_t stride, bool bott
     const std::string number = std::to_string(convs_.size() + 1);
     convs_.push_back(register_module("conv" + number,
                                      Convolution(channels, part.out, part.kernel, part.stride)));
-    norms_.push_back(register_module("bn" + number, torch::nn::BatchNorm2d(part.out)));
+    norms_.push_back(register_module("bn" + number, SplitBatchNorm2d(part.out)));
     channels = part.out;
   }
   if (stride != 1 || in != channels) {
     downsample_conv_ = Convolution(in, channels, 1, stride);
-    downsample_norm_ = torch::nn::BatchNorm2d(channels);
+    downsample_norm_ = SplitBatchNorm2d(channels);
     register_module("downsample", torch::nn::Sequential(downsample_conv_, downsample_norm_));
   }
 }
@@ -51,7 +51,7 @@ ResNetImpl::ResNetImpl(const EncoderSpec& spec, const std::array<int64_t, 4>& bl
     : EncoderNetImpl(spec) {
   int64_t channels = ScaledChannels(64, spec.width);
   conv1_ = register_module("conv1", Convolution(3 * spec.frame_stack, channels, 7, 2));
-  bn1_ = register_module("bn1", torch::nn::BatchNorm2d(channels));
+  bn1_ = register_module("bn1", SplitBatchNorm2d(channels));
   int64_t size = (spec.input_size + 1) / 2;  // 7x7/2, padding 3
   size = (size + 1) / 2;                     // 3x3/2, padding 1
   for (int i = 0; i < 4; ++i) {
@@ -94,16 +94,16 @@ torch::Tensor ResNetImpl::forward(torch::Tensor x) {
 }
 
 void ResNetImpl::Trace(InferencePlan& plan) const {
-  auto x = plan.MaxPool(plan.Conv(plan.input(), conv1_, bn1_, true), 3, 2, 1);
+  auto x = plan.MaxPool(plan.Conv(plan.input(), conv1_, AsBatchNorm(bn1_), true), 3, 2, 1);
   for (const auto& layer : layers_) {
     for (const auto& block : layer) {
       auto y = x;
       const size_t last = block->convs_.size() - 1;
-      for (size_t i = 0; i < last; ++i) y = plan.Conv(y, block->convs_[i], block->norms_[i], true);
+      for (size_t i = 0; i < last; ++i) y = plan.Conv(y, block->convs_[i], AsBatchNorm(block->norms_[i]), true);
       if (!block->downsample_conv_.is_empty()) {
-        x = plan.Conv(x, block->downsample_conv_, block->downsample_norm_, false);
+        x = plan.Conv(x, block->downsample_conv_, AsBatchNorm(block->downsample_norm_), false);
       }
-      x = plan.ConvAdd(y, block->convs_[last], block->norms_[last], x, true);
+      x = plan.ConvAdd(y, block->convs_[last], AsBatchNorm(block->norms_[last]), x, true);
     }
   }
   if (spec_.pooling == "avg") x = plan.GlobalAveragePool(x);

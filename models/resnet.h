@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/encoder.h"
+#include "models/split_batchnorm.h"
 
 namespace v2r {
 
@@ -19,9 +20,9 @@ class ResBlockImpl : public torch::nn::Module {
   int64_t out_channels() const { return convs_.back()->options.out_channels(); }
 
   std::vector<torch::nn::Conv2d> convs_;             // conv1, conv2(, conv3)
-  std::vector<torch::nn::BatchNorm2d> norms_;        // bn1, bn2(, bn3)
+  std::vector<SplitBatchNorm2d> norms_;             // bn1, bn2(, bn3)
   torch::nn::Conv2d downsample_conv_{nullptr};       // downsample.0
-  torch::nn::BatchNorm2d downsample_norm_{nullptr};  // downsample.1
+  SplitBatchNorm2d downsample_norm_{nullptr};       // downsample.1
 };
 TORCH_MODULE(ResBlock);
 
@@ -40,7 +41,7 @@ class ResNetImpl : public EncoderNetImpl {
 
  private:
   torch::nn::Conv2d conv1_{nullptr};
-  torch::nn::BatchNorm2d bn1_{nullptr};
+  SplitBatchNorm2d bn1_{nullptr};
   std::array<std::vector<ResBlock>, 4> layers_;
   torch::nn::Linear fc_{nullptr};
   int64_t output_dim_ = 0;

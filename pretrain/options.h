@@ -34,6 +34,16 @@ struct PretrainOptions {
   int64_t projection_dim = 64;
   int64_t projection_layers = 2;
   int64_t temporal_window = 0;
+  double second_blur_p = -1;
+  double second_solarize_p = -1;
+  // MoCo
+  std::string moco_head = "mlp";
+  int64_t queue_size = 4096;
+  bool symmetric = false;
+  int64_t bn_splits = 1;
+  double ema_momentum = 0.99;
+  std::string ema_schedule = "constant";
+  bool predictor_norm = true;
   // TCN
   std::string tcn_loss = "triplet";
   double margin = 2.0;
@@ -67,17 +77,37 @@ struct PretrainOptions {
       "iterations between checkpoints, 0 = only when interrupted", AtLeast(0));
     v("log_every", log_every, "iterations between metric rows", AtLeast(1));
     v("augment", augment, "augmentation");
-    v("temperature", temperature, "temperature of the softmax (simclr; tcn with tcn_loss=xirl)",
+    v("temperature", temperature, "temperature of the softmax (simclr, moco, mocov3; tcn with tcn_loss=xirl)",
       AtLeast(1e-4));
     v("ntxent_scaling", ntxent_scaling,
       "simclr: mean over 2N as in the paper, or the released sum of two means",
       OneOf({"mean", "simclr"}));
-    v("projection_hidden", projection_hidden, "simclr: width of the projection head", AtLeast(1));
-    v("projection_dim", projection_dim, "simclr: output of the projection head", AtLeast(1));
+    v("projection_hidden", projection_hidden, "simclr, mocov3: width of the projection head", AtLeast(1));
+    v("projection_dim", projection_dim, "simclr, moco, mocov3: output of the projection head", AtLeast(1));
     v("projection_layers", projection_layers,
-      "simclr: layers of the projection head (2 = v1, 3 = v2)", InRange(1, 4));
+      "simclr, mocov3: layers of the projection head (SimCLR 2 = v1, 3 = v2; MoCo v3 2 for ResNet, 3 for ViT)", InRange(1, 4));
     v("temporal_window", temporal_window,
-      "simclr: views are frames up to this many steps apart, 0 = the same frame", AtLeast(0));
+      "simclr, moco, mocov3: views are frames up to this many steps apart, 0 = the same frame", AtLeast(0));
+    v("second_blur_p", second_blur_p,
+      "simclr, moco, mocov3: blur_p of the second view, -1 = as the first's", InRange(-1, 1));
+    v("second_solarize_p", second_solarize_p,
+      "simclr, moco, mocov3: solarize_p of the second view, -1 = as the first's", InRange(-1, 1));
+    v("moco_head", moco_head,
+      "moco: what is behind the embedding in training: a linear layer (v1), an MLP (v2), or none",
+      OneOf({"none", "linear", "mlp"}));
+    v("queue_size", queue_size, "moco: keys of past batches kept, a multiple of batch_size",
+      AtLeast(1));
+    v("symmetric", symmetric, "moco: both views are queries once");
+    v("bn_splits", bn_splits,
+      "moco: parts of a batch that BatchNorm takes apart, keys in shuffled order; 1 = none",
+      AtLeast(1));
+    v("ema_momentum", ema_momentum, "moco, mocov3: share of the slow network that a step keeps",
+      InRange(0, 1));
+    v("ema_schedule", ema_schedule,
+      "moco, mocov3: ema_momentum stays, or rises to 1 by the end of training",
+      OneOf({"constant", "cosine"}));
+    v("predictor_norm", predictor_norm,
+      "mocov3: a BatchNorm ends the predictor (ViT; not for ResNet)");
     v("tcn_loss", tcn_loss, "tcn: squared-L2 triplet hinge, or XIRL's cross-entropy over frames",
       OneOf({"triplet", "xirl"}));
     v("margin", margin, "tcn: margin of the hinge", AtLeast(0));

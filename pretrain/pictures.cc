@@ -57,6 +57,38 @@ torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> f
   return Augmenter(augment)(pictures, rng, spec.frame_stack).view(plain.sizes());
 }
 
+torch::Tensor TwoViews(const ClipSet& clips, const PretrainOptions& options,
+                       const EncoderSpec& spec, Rng& rng) {
+  const int64_t count = options.batch_size, window = options.temporal_window;
+  std::vector<FrameIndex> frames = DistinctFrames(clips, count, rng);
+  frames.reserve(2 * frames.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const FrameIndex anchor = frames[i];
+    const int64_t end = clips.clips[anchor.clip].frames.size(0) - 1;
+    const int64_t first = std::max<int64_t>(0, anchor.frame - window);
+    const int64_t last = std::min(end, anchor.frame + window);
+    frames.push_back({anchor.clip, first + static_cast<int64_t>(rng.Below(last - first + 1))});
+  }
+  if (options.second_blur_p < 0 && options.second_solarize_p < 0) {
+    return AugmentedViews(clips, frames, options.augment, spec, rng);
+  }
+  AugmentOptions second = options.augment;
+  if (options.second_blur_p >= 0) second.blur_p = options.second_blur_p;
+  if (options.second_solarize_p >= 0) second.solarize_p = options.second_solarize_p;
+  const std::span<const FrameIndex> all(frames);
+  const auto first = AugmentedViews(clips, all.first(count), options.augment, spec, rng);
+  return torch::cat({first, AugmentedViews(clips, all.subspan(count), second, spec, rng)});
+}
+
+void RequireDistinctFrames(const ClipSet& clips, const PretrainOptions& options) {
+  const int64_t frames = clips.TotalFrames();
+  if (frames >= options.batch_size) return;
+  ThrowUser(
+      "pretrain.batch_size={}: {} needs as many different frames, the clips have {}. Use a smaller "
+      "batch or more clips",
+      options.batch_size, options.method, frames);
+}
+
 std::vector<FrameIndex> SpreadFrames(const ClipSet& clips, int64_t count) {
   const int64_t total = clips.TotalFrames();
   count = std::min(count, total);

@@ -12,6 +12,7 @@
 #include "media/clips.h"
 #include "media/samplers.h"
 #include "models/encoder.h"
+#include "pretrain/options.h"
 
 namespace v2r {
 
@@ -23,6 +24,14 @@ torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frame
 // The same, each augmented on its own (the frames of one stack alike).
 torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> frames,
                              const AugmentOptions& augment, const EncoderSpec& spec, Rng& rng);
+
+// Two augmented views of batch_size different frames, of which the second is from up to
+// temporal_window steps before or after: float [2B,3S,H,W], first views, then second views in the
+// same order. second_blur_p and second_solarize_p hold for the second views alone.
+torch::Tensor TwoViews(const ClipSet& clips, const PretrainOptions& options,
+                       const EncoderSpec& spec, Rng& rng);
+// UserError unless the clips have as many different frames as a batch takes.
+void RequireDistinctFrames(const ClipSet& clips, const PretrainOptions& options);
 
 // `count` frames (or all there are), evenly spaced over the clips in order.
 std::vector<FrameIndex> SpreadFrames(const ClipSet& clips, int64_t count);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "pretrain/moco.h"
 #include "pretrain/ranking.h"
 #include "pretrain/simclr.h"
 #include "pretrain/tcn.h"
@@ -21,6 +22,9 @@ PretrainMethodRegistry::Factory Factory() {
 
 PretrainMethodRegistry MakeRegistry() {
   PretrainMethodRegistry registry("pretraining method");
+  registry.Add("moco", "MoCo v1/v2: a query's key among a queue of past keys, cosine", Factory<Moco>());
+  registry.Add("mocov3", "MoCo v3: predictor and momentum encoder, negatives of the batch, cosine",
+               Factory<MocoV3>());
   registry.Add("ranking", "a head that tells which of two frames of a demonstration comes later",
                Factory<Ranking>());
   registry.Add("simclr", "contrastive views of the same or a nearby frame (NT-Xent), cosine",

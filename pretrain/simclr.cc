@@ -1,10 +1,7 @@
 #include "pretrain/simclr.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
 
-#include "core/error.h"
 #include "learn/losses.h"
 #include "pretrain/pictures.h"
 
@@ -22,27 +19,11 @@ SimClr::SimClr(const PretrainOptions& options, EncoderNet net, Rng& rng)
 }
 
 void SimClr::Prepare(const ClipSet& clips, const torch::Tensor& /*demos*/) {
-  const int64_t frames = clips.TotalFrames();
-  if (frames < options_.batch_size) {
-    ThrowUser(
-        "pretrain.batch_size={}: simclr needs as many different frames, the clips have {}. Use a "
-        "smaller batch or more clips",
-        options_.batch_size, frames);
-  }
+  RequireDistinctFrames(clips, options_);
 }
 
 PretrainBatch SimClr::Views(const ClipSet& clips, Rng& rng) const {
-  const int64_t window = options_.temporal_window;
-  std::vector<FrameIndex> frames = DistinctFrames(clips, options_.batch_size, rng);
-  frames.reserve(2 * frames.size());
-  for (int64_t i = 0; i < options_.batch_size; ++i) {
-    const FrameIndex anchor = frames[i];
-    const int64_t end = clips.clips[anchor.clip].frames.size(0) - 1;
-    const int64_t first = std::max<int64_t>(0, anchor.frame - window);
-    const int64_t last = std::min(end, anchor.frame + window);
-    frames.push_back({anchor.clip, first + static_cast<int64_t>(rng.Below(last - first + 1))});
-  }
-  return {{{"views", AugmentedViews(clips, frames, options_.augment, net_->spec(), rng)}}};
+  return {{{"views", TwoViews(clips, options_, net_->spec(), rng)}}};
 }
 
 Pretrainer::StepResult SimClr::Loss(const PretrainBatch& batch, int64_t /*step*/) {

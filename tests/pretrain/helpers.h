@@ -72,6 +72,7 @@ inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations
   options.projection_hidden = 16;
   options.projection_dim = 8;
   options.rank_hidden = {16};
+  options.queue_size = 64;
   return options;
 }
 
