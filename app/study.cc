@@ -93,10 +93,15 @@ struct Shared {
 
 void Reuse(TrainOptions& options, const Shared& shared, std::string& demos_key,
            std::string& encoder_key) {
-  demos_key =
-      fmt::format("{} {} {} {} {} {} {} {}", options.env.id, Dump(options.env.distractors).ToYaml(),
-                  options.env.frame_size, options.env.supersample, options.env.detail_size,
-                  options.env.samples, options.env.camera, Dump(options.demos).ToYaml());
+  // Whatever shows in a film; how many environments there are, and where they run, does not.
+  EnvOptions shown = options.env;
+  const EnvOptions usual;
+  shown.num_envs = usual.num_envs;
+  shown.env_threads = shown.render_threads = 0;
+  shown.autoreset = usual.autoreset;
+  shown.processes = 0;
+  shown.workers.clear();
+  demos_key = Dump(shown).ToYaml() + Dump(options.demos).ToYaml();
   encoder_key = demos_key + Dump(options.encoder).ToYaml() + Dump(options.pretrain).ToYaml();
   if (options.demos.path.empty() && shared.demos.contains(demos_key))
     options.demos.path = shared.demos.at(demos_key);
