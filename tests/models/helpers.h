@@ -61,6 +61,10 @@ inline EncoderSpec SmallSpec(const std::string& arch) {
     spec.width = 0.125;
     spec.pooling = "avg";
   }
+  if (arch.starts_with("vit")) {
+    spec.width = arch == "vit_micro" ? 0.5 : 0.25;
+    spec.depth = 2;
+  }
   return spec;
 }
 
