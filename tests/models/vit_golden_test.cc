@@ -78,7 +78,7 @@ TEST(PositionsGolden, InterpolationOfMae) {
 }
 
 TEST(VitGolden, DinoForwardAttentionAndGradients) {
-  const Tolerance tolerance{.absolute = 1e-5, .relative = 1e-5};
+  const Tolerance tolerance{.relative = 1e-5, .absolute = 1e-5};
   for (const GoldenCase& c : GoldenCases("10_dino_vit")) {
     SCOPED_TRACE(c.name);
     VitImpl net(SpecOf(c.hyper()), ShapeOf(c.hyper()));
@@ -104,7 +104,7 @@ TEST(VitGolden, DinoForwardAttentionAndGradients) {
 
 // logits: the last layer is called head there.
 TEST(VitGolden, MocoV3WithBothStems) {
-  const Tolerance tolerance{.absolute = 1e-5, .relative = 1e-5};
+  const Tolerance tolerance{.relative = 1e-5, .absolute = 1e-5};
   const torch::NoGradGuard no_grad;
   for (const GoldenCase& c : GoldenCases("10_mocov3")) {
     SCOPED_TRACE(c.name);
