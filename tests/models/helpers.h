@@ -62,8 +62,9 @@ inline EncoderSpec SmallSpec(const std::string& arch) {
     spec.pooling = "avg";
   }
   if (arch.starts_with("vit")) {
-    spec.width = arch == "vit_micro" ? 0.5 : 0.25;
+    spec.width = arch == "vit_micro" ? 0.25 : 0.125;
     spec.depth = 2;
+    spec.patch_size = arch == "vit_micro" ? 8 : 16;
   }
   return spec;
 }
