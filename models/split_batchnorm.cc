@@ -13,13 +13,14 @@ torch::Tensor SplitBatchNorm2dImpl::forward(const torch::Tensor& x) {
   const auto repeated = [&](const torch::Tensor& value) { return value.repeat({splits}); };
   torch::Tensor mean = repeated(running_mean), variance = repeated(running_var);
   const auto parts = x.contiguous().view({n / splits, c * splits, x.size(2), x.size(3)});
-  const auto y = torch::batch_norm(parts, repeated(weight), repeated(bias), mean, variance,
-                                   /*training=*/true, *options.momentum(), options.eps(),
-                                   torch::globalContext().userEnabledCuDNN());
+  auto y = torch::batch_norm(parts, repeated(weight), repeated(bias), mean, variance,
+                             /*training=*/true, *options.momentum(), options.eps(),
+                             torch::globalContext().userEnabledCuDNN())
+               .view(x.sizes());
   const torch::NoGradGuard no_grad;
   running_mean.copy_(mean.view({splits, c}).mean(0));
   running_var.copy_(variance.view({splits, c}).mean(0));
-  return y.view(x.sizes());
+  return y;
 }
 
 int64_t SetBatchNormSplits(torch::nn::Module& module, int64_t splits) {

