@@ -46,6 +46,7 @@ struct PretrainOptions {
   double ema_momentum = 0.99;
   std::string ema_schedule = "constant";
   bool predictor_norm = true;
+  bool stop_grad_conv1 = false;
   // MAE
   double mask_ratio = 0.75;
   bool norm_pix_loss = true;
@@ -121,6 +122,8 @@ struct PretrainOptions {
       OneOf({"constant", "cosine"}));
     v("predictor_norm", predictor_norm,
       "mocov3: a BatchNorm ends the predictor (ViT; not for ResNet)");
+    v("stop_grad_conv1", stop_grad_conv1,
+      "mocov3: a transformer's patch embedding stays as it was drawn");
     v("mask_ratio", mask_ratio, "mae: share of the patches that the encoder does not see",
       InRange(0.01, 0.99));
     v("norm_pix_loss", norm_pix_loss,

@@ -179,6 +179,7 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"ema_momentum: 0.5", {"moco", "mocov3"}},
           {"ema_schedule: cosine", {"moco", "mocov3"}},
           {"predictor_norm: false", {"mocov3"}},
+          {"stop_grad_conv1: true", {"mocov3"}, "", "vit_micro"},
           {"mask_ratio: 0.5", {"mae"}},
           {"norm_pix_loss: false", {"mae"}},
           {"decoder_dim: 24", {"mae"}},
