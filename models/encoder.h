@@ -31,11 +31,20 @@ struct EncoderSpec {
   std::vector<double> mean = {0.5, 0.5, 0.5};
   std::vector<double> std = {0.5, 0.5, 0.5};
   std::string metric = "l2";
+  // vision transformers
+  int64_t patch_size = 8;
+  std::string positions = "learned";
+  std::string stem = "patch";
+  int64_t depth = 0;
+  int64_t heads = 0;
+  double drop_path = 0;
+  std::string background = "none";
 
   template <typename V>
   void Fields(V& v) {
     v("arch", arch,
-      "backbone: conv4, nature, resnet18, resnet34, resnet50, or pixels (no network)");
+      "backbone: conv4, nature, resnet18, resnet34, resnet50, vit_micro, vit_tiny, vit_small, "
+      "vit_base, vit_large, or pixels (no network)");
     v("width", width, "multiplier of all channel numbers (not of embedding_dim)",
       InRange(0.03125, 4.0));
     v("embedding_dim", embedding_dim,
@@ -44,12 +53,31 @@ struct EncoderSpec {
     v("resize", resize, "how a picture of another size is brought to input_size",
       OneOf({"area", "bilinear"}));
     v("pooling", pooling,
-      "what ends the backbone: flatten keeps positions, avg is global average pooling",
-      OneOf({"flatten", "avg"}));
+      "what ends the backbone: flatten keeps positions, avg is global average pooling, cls is a "
+      "transformer's own token",
+      OneOf({"flatten", "avg", "cls"}));
     v("frame_stack", frame_stack, "pictures stacked along the channels", InRange(1, 8));
     v("mean", mean, "per-channel mean of pixels in [0,1]");
     v("std", std, "per-channel deviation of pixels in [0,1]");
     v("metric", metric, "the distance the embedding was trained for", OneOf({"l2", "cosine"}));
+    v("patch_size", patch_size, "vit: side of a patch in pixels; divides input_size",
+      InRange(4, 32));
+    v("positions", positions,
+      "vit: learned (weights drawn as DINO does), or fixed in MAE's layout (as MAE does) or MoCo "
+      "v3's (as MoCo v3 does)",
+      OneOf({"learned", "sincos", "sincos_mocov3"}));
+    v("stem", stem, "vit: patches by one convolution, or MoCo v3's row of 3x3 ones (patch_size 16)",
+      OneOf({"patch", "conv"}));
+    v("depth", depth, "vit: number of blocks, 0 = the arch's", InRange(0, 64));
+    v("heads", heads, "vit: number of heads, 0 = the arch's (MoCo v3's vit_small has 12)",
+      InRange(0, 64));
+    v("drop_path", drop_path,
+      "vit: probability, in training, of losing a branch of the last block; 0 at the first",
+      InRange(0, 0.9));
+    v("background", background,
+      "vit: subtract takes the clips' mean picture off the input and divides by each pixel's "
+      "deviation",
+      OneOf({"none", "subtract"}));
   }
 };
 
@@ -63,6 +91,8 @@ class EncoderNetImpl : public torch::nn::Module {
   // embedding_dim is 0.
   virtual torch::nn::Linear last_linear() = 0;
   virtual int64_t output_dim() const = 0;
+  // True when forward() takes other heights and widths than input_size (multi-crop).
+  virtual bool any_size() const { return spec_.pooling == "avg"; }
   // Writes the forward pass of eval mode into `plan`, BatchNorm folded: what Encoder::Embed runs.
   virtual void Trace(InferencePlan& plan) const = 0;
   const EncoderSpec& spec() const { return spec_; }

@@ -9,6 +9,7 @@
 #include "models/init.h"
 #include "models/pixels.h"
 #include "models/resnet.h"
+#include "models/vit.h"
 
 namespace v2r {
 
@@ -43,11 +44,16 @@ EncoderNet BlankEncoderNet(const EncoderSpec& spec) {
   if (spec.arch == "conv4") return MakeConv4(spec);
   if (spec.arch == "nature") return MakeNature(spec);
   if (spec.arch == "pixels") return MakePixels(spec);
+  if (IsVit(spec.arch)) return MakeVit(spec);
   return MakeResNet(spec);
 }
 
 EncoderNet MakeEncoderNet(const EncoderSpec& spec, Rng& rng) {
   EncoderNet net = BlankEncoderNet(spec);
+  if (const auto vit = std::dynamic_pointer_cast<VitImpl>(net)) {
+    vit->Init(rng, VitInitOf(spec));
+    return net;
+  }
   const bool residual = spec.arch.starts_with("resnet");
   InitWeights(*net, rng, residual ? ConvInit::kKaimingFanOut : ConvInit::kUniform);
   return net;

@@ -16,6 +16,7 @@ class PixelsImpl : public EncoderNetImpl {
   torch::Tensor forward(torch::Tensor x) override;
   torch::nn::Linear last_linear() override { return nullptr; }
   int64_t output_dim() const override;
+  bool any_size() const override { return false; }
   void Trace(InferencePlan& plan) const override;
 };
 

@@ -167,6 +167,18 @@ InferencePlan::Value InferencePlan::Linear(const Value& x, const torch::nn::Line
   return out;
 }
 
+InferencePlan::Value InferencePlan::Call(
+    const Value& x, int64_t channels, std::function<torch::Tensor(const torch::Tensor&)> run) {
+  const Value out = NewValue(channels, 0, 0);
+  steps_.push_back({{x.slot},
+                    out.slot,
+                    [run = std::move(run)](const std::vector<torch::Tensor>& in) {
+                      return run(in[0]).to(torch::kFloat);
+                    },
+                    {}});
+  return out;
+}
+
 void InferencePlan::Finish(const Value& output) {
   V2R_CHECK(output.height == 0, "a plan must end in a flat value");
   output_ = output;

@@ -37,6 +37,9 @@ class InferencePlan {
   // Linear layer on a flat or picture-shaped value (then as if flattened in the order [C,H,W]),
   // float32.
   Value Linear(const Value& x, const torch::nn::Linear& linear);
+  // A part that knows no folding, on the plan's device: x as it is -> float32 [B,channels], flat.
+  Value Call(const Value& x, int64_t channels,
+             std::function<torch::Tensor(const torch::Tensor&)> run);
   void Finish(const Value& output);
 
   // ---- running

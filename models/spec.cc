@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "models/encoder.h"
+#include "models/vit.h"
 
 namespace v2r {
 namespace {
@@ -34,16 +35,59 @@ void CheckChoice(const char* key, const std::string& value,
   }
 }
 
+void CheckVit(const EncoderSpec& spec) {
+  CheckChoice("positions", spec.positions, {"learned", "sincos", "sincos_mocov3"});
+  CheckChoice("stem", spec.stem, {"patch", "conv"});
+  CheckChoice("background", spec.background, {"none", "subtract"});
+  CheckRange("patch_size", static_cast<double>(spec.patch_size), 4, 32);
+  CheckRange("depth", static_cast<double>(spec.depth), 0, 64);
+  CheckRange("heads", static_cast<double>(spec.heads), 0, 64);
+  CheckRange("drop_path", spec.drop_path, 0, 0.9);
+  if (spec.input_size % spec.patch_size != 0) {
+    ThrowUser("encoder.input_size {} is no multiple of patch_size {}: take {}", spec.input_size,
+              spec.patch_size,
+              std::max<int64_t>(1, spec.input_size / spec.patch_size) * spec.patch_size);
+  }
+  if (spec.stem == "conv" && spec.patch_size != 16) {
+    ThrowUser("encoder.stem=conv makes patches of 16 pixels; patch_size is {}", spec.patch_size);
+  }
+  const VitShape shape = VitShapeOf(spec);
+  if (shape.dim % shape.heads != 0) {
+    ThrowUser("encoder.heads {} does not divide the {} channels of {}", shape.heads, shape.dim,
+              spec.arch);
+  }
+}
+
+// Keys that only transformers read: set for another arch they are a slip.
+void RefuseVitKeys(const EncoderSpec& spec) {
+  const EncoderSpec unset;
+  const auto refuse = [&](const char* key, bool differs) {
+    if (differs) {
+      ThrowUser("encoder.{} is for transformers (vit_micro, vit_tiny, ...), but arch is {}", key,
+                spec.arch);
+    }
+  };
+  refuse("pooling=cls", spec.pooling == "cls");
+  refuse("patch_size", spec.patch_size != unset.patch_size);
+  refuse("positions", spec.positions != unset.positions);
+  refuse("stem", spec.stem != unset.stem);
+  refuse("depth", spec.depth != unset.depth);
+  refuse("heads", spec.heads != unset.heads);
+  refuse("drop_path", spec.drop_path != unset.drop_path);
+  refuse("background", spec.background != unset.background);
+}
+
 }  // namespace
 
 std::vector<std::string> EncoderArchNames() {
-  return {"conv4", "nature", "resnet18", "resnet34", "resnet50", "pixels"};
+  return {"conv4", "nature", "resnet18", "resnet34", "resnet50",
+          "vit_micro", "vit_tiny", "vit_small", "vit_base", "vit_large", "pixels"};
 }
 
 void CheckSpec(const EncoderSpec& spec) {
   CheckChoice("arch", spec.arch, EncoderArchNames());
   CheckChoice("resize", spec.resize, {"area", "bilinear"});
-  CheckChoice("pooling", spec.pooling, {"flatten", "avg"});
+  CheckChoice("pooling", spec.pooling, {"flatten", "avg", "cls"});
   CheckChoice("metric", spec.metric, {"l2", "cosine"});
   CheckRange("width", spec.width, 0.03125, 4);
   CheckRange("embedding_dim", static_cast<double>(spec.embedding_dim), 0, 1 << 20);
@@ -51,6 +95,7 @@ void CheckSpec(const EncoderSpec& spec) {
   CheckRange("frame_stack", static_cast<double>(spec.frame_stack), 1, 8);
   CheckColours("mean", spec.mean, false);
   CheckColours("std", spec.std, true);
+  IsVit(spec.arch) ? CheckVit(spec) : RefuseVitKeys(spec);
   if (spec.arch == "nature" && spec.input_size < 36) {
     ThrowUser(
         "encoder.input_size {} is too small for arch nature: its three convolutions need 36 or "

@@ -8,6 +8,7 @@
 #include "learn/schedules.h"
 #include "models/init.h"
 #include "models/split_batchnorm.h"
+#include "models/vit.h"
 #include "pretrain/pictures.h"
 
 namespace v2r {
@@ -146,6 +147,16 @@ void Moco::LoadState(const StateDict& state) {
 MocoV3::MocoV3(const PretrainOptions& options, EncoderNet net, Rng& rng)
     : Method(options, std::move(net)) {
   RefuseFrozenEncoder();
+  if (options_.stop_grad_conv1) {
+    const auto vit = std::dynamic_pointer_cast<VitImpl>(net_);
+    if (!vit) {
+      ThrowUser(
+          "pretrain.stop_grad_conv1=true freezes a transformer's patch embedding; encoder.arch={} "
+          "has none",
+          net_->spec().arch);
+    }
+    vit->FreezePatchEmbed();
+  }
   const auto projector = [&] {
     return MocoV3Mlp(options_.projection_layers, net_->output_dim(), options_.projection_hidden,
                      options_.projection_dim, /*last_norm=*/true);

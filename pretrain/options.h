@@ -18,6 +18,8 @@ struct PretrainOptions {
   std::string optimizer = "adamw";
   double learning_rate = 1e-3;
   double weight_decay = 0.01;
+  double adam_beta2 = 0.999;
+  bool decay_norm_and_bias = true;
   int64_t warmup_iterations = 0;
   std::string schedule = "cosine";
   std::string init_from;
@@ -44,6 +46,13 @@ struct PretrainOptions {
   double ema_momentum = 0.99;
   std::string ema_schedule = "constant";
   bool predictor_norm = true;
+  bool stop_grad_conv1 = false;
+  // MAE
+  double mask_ratio = 0.75;
+  bool norm_pix_loss = true;
+  int64_t decoder_dim = 64;
+  int64_t decoder_depth = 2;
+  int64_t decoder_heads = 4;
   // TCN
   std::string tcn_loss = "triplet";
   double margin = 2.0;
@@ -66,6 +75,11 @@ struct PretrainOptions {
     v("optimizer", optimizer, "optimiser", OneOf({"adamw", "adam", "sgd", "lars"}));
     v("learning_rate", learning_rate, "step size after warm-up", AtLeast(0));
     v("weight_decay", weight_decay, "weight decay (decoupled for adamw)", AtLeast(0));
+    v("adam_beta2", adam_beta2, "adamw, adam: decay of the mean square (MAE 0.95)",
+      InRange(0, 0.99999));
+    v("decay_norm_and_bias", decay_norm_and_bias,
+      "false: weight decay spares parameters of one dimension (biases, normalisation), as MAE and "
+      "DINO do");
     v("warmup_iterations", warmup_iterations, "linear warm-up", AtLeast(0));
     v("schedule", schedule, "step size after warm-up", OneOf({"cosine", "linear", "constant"}));
     v("init_from", init_from, "encoder file whose weights to start from, empty = fresh weights");
@@ -108,6 +122,15 @@ struct PretrainOptions {
       OneOf({"constant", "cosine"}));
     v("predictor_norm", predictor_norm,
       "mocov3: a BatchNorm ends the predictor (ViT; not for ResNet)");
+    v("stop_grad_conv1", stop_grad_conv1,
+      "mocov3: a transformer's patch embedding stays as it was drawn");
+    v("mask_ratio", mask_ratio, "mae: share of the patches that the encoder does not see",
+      InRange(0.01, 0.99));
+    v("norm_pix_loss", norm_pix_loss,
+      "mae: predict each patch scaled to mean 0 and deviation 1 instead of its pixels");
+    v("decoder_dim", decoder_dim, "mae: width of the decoder", AtLeast(4));
+    v("decoder_depth", decoder_depth, "mae: blocks of the decoder", InRange(1, 64));
+    v("decoder_heads", decoder_heads, "mae: heads of the decoder", InRange(1, 64));
     v("tcn_loss", tcn_loss, "tcn: squared-L2 triplet hinge, or XIRL's cross-entropy over frames",
       OneOf({"triplet", "xirl"}));
     v("margin", margin, "tcn: margin of the hinge", AtLeast(0));

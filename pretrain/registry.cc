@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "pretrain/mae.h"
 #include "pretrain/moco.h"
 #include "pretrain/ranking.h"
 #include "pretrain/simclr.h"
@@ -22,6 +23,8 @@ PretrainMethodRegistry::Factory Factory() {
 
 PretrainMethodRegistry MakeRegistry() {
   PretrainMethodRegistry registry("pretraining method");
+  registry.Add("mae", "masked autoencoder: a transformer predicts the patches it does not see, L2",
+               Factory<Mae>());
   registry.Add("moco", "MoCo v1/v2: a query's key among a queue of past keys, cosine", Factory<Moco>());
   registry.Add("mocov3", "MoCo v3: predictor and momentum encoder, negatives of the batch, cosine",
                Factory<MocoV3>());

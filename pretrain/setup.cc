@@ -40,6 +40,25 @@ void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file,
   }
 }
 
+template <typename Algorithm, typename Defaults>
+std::unique_ptr<torch::optim::Optimizer> Optimiser(const PretrainOptions& options,
+                                                   std::vector<torch::Tensor> parameters,
+                                                   Defaults defaults) {
+  defaults.weight_decay(options.weight_decay);
+  if (options.decay_norm_and_bias) {
+    return std::make_unique<Algorithm>(std::move(parameters), defaults);
+  }
+  const auto flat = std::stable_partition(parameters.begin(), parameters.end(),
+                                          [](const torch::Tensor& p) { return p.dim() > 1; });
+  auto without = std::make_unique<Defaults>(defaults);
+  without->weight_decay(0);
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  groups.emplace_back(std::vector<torch::Tensor>(parameters.begin(), flat),
+                      std::make_unique<Defaults>(defaults));
+  groups.emplace_back(std::vector<torch::Tensor>(flat, parameters.end()), std::move(without));
+  return std::make_unique<Algorithm>(std::move(groups), defaults);
+}
+
 }  // namespace
 
 void CheckOptions(const PretrainOptions& options) {
@@ -97,24 +116,23 @@ StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& s
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& options,
                                                        std::vector<torch::Tensor> parameters) {
   const double rate = options.learning_rate;
-  const double decay = options.weight_decay;
+  const auto betas = std::make_tuple(0.9, options.adam_beta2);
   if (options.optimizer == "adamw") {
-    return std::make_unique<torch::optim::AdamW>(
-        std::move(parameters), torch::optim::AdamWOptions(rate).weight_decay(decay));
+    const auto adamw = torch::optim::AdamWOptions(rate).betas(betas);
+    return Optimiser<torch::optim::AdamW>(options, std::move(parameters), adamw);
   }
   if (options.optimizer == "adam") {
-    return std::make_unique<torch::optim::Adam>(
-        std::move(parameters), torch::optim::AdamOptions(rate).weight_decay(decay));
+    const auto adam = torch::optim::AdamOptions(rate).betas(betas);
+    return Optimiser<torch::optim::Adam>(options, std::move(parameters), adam);
   }
   if (options.optimizer == "sgd") {
-    return std::make_unique<torch::optim::SGD>(
-        std::move(parameters),
-        torch::optim::SGDOptions(rate).momentum(kMomentum).weight_decay(decay));
+    const auto sgd = torch::optim::SGDOptions(rate).momentum(kMomentum);
+    return Optimiser<torch::optim::SGD>(options, std::move(parameters), sgd);
   }
   if (options.optimizer == "lars") {
     LarsOptions lars(rate);
-    lars.momentum(kMomentum).weight_decay(decay);
-    return std::make_unique<Lars>(std::move(parameters), lars);
+    lars.momentum(kMomentum);
+    return Optimiser<Lars>(options, std::move(parameters), lars);
   }
   const std::vector<std::string> known = {"adamw", "adam", "sgd", "lars"};
   ThrowUser("pretrain.optimizer: unknown '{}'{} (known: {})", options.optimizer,

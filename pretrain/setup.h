@@ -32,8 +32,9 @@ struct StartingNet {
 // the key when `spec` asks for something else (a value that is neither the default nor the file's).
 StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& spec, Rng& rng);
 
-// adamw and adam with torch's betas, sgd with momentum .9, lars as in MoCo v3 (learn/lars.h) with
-// momentum .9.
+// adamw and adam with beta1 .9, sgd with momentum .9, lars as in MoCo v3 (learn/lars.h) with
+// momentum .9. With decay_norm_and_bias=false parameters of at most one dimension form a second
+// group without weight decay.
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& options,
                                                        std::vector<torch::Tensor> parameters);
 

@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "learn/schedules.h"
 #include "media/loader.h"
+#include "models/vit.h"
 #include "pretrain/checkpoint.h"
 #include "pretrain/method.h"
 #include "pretrain/pictures.h"
@@ -103,6 +104,11 @@ class Training {
     Rng head_rng = rng_.Fork("heads");
     method_ = PretrainMethods().Make(options_.method, options_, start.net, head_rng);
     const torch::Tensor demos = Demos(kInitFrames);
+    if (start.net->spec().background == "subtract" && options_.init_from.empty()) {
+      const auto vit = std::dynamic_pointer_cast<VitImpl>(start.net);
+      V2R_CHECK(vit != nullptr, "a background for {}", start.net->spec().arch);
+      vit->SetBackground(Normalise(start.net->spec(), demos));
+    }
     if (options_.data_dependent_init && options_.init_from.empty()) Initialise(*start.net, demos);
     method_->Prepare(clips_, demos);
     optimizer_ = MakeOptimizer(options_, method_->Parameters());

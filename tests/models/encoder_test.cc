@@ -5,8 +5,10 @@
 
 #include <functional>
 #include <map>
+#include <set>
 
 #include "core/options.h"
+#include "models/vit.h"
 #include "tests/golden.h"
 #include "tests/models/helpers.h"
 
@@ -34,7 +36,8 @@ TEST(EncoderNet, WeightsComeFromTheRngAlone) {
     for (const auto& [name, tensor] : ModuleState(*second))
       EXPECT_TRUE(torch::equal(tensor, state.at(name)));
     EXPECT_FALSE(torch::equal(state.at("fc.weight"), other.at("fc.weight")));
-    EXPECT_FALSE(torch::equal(state.at("conv1.weight"), next.at("conv1.weight")));
+    const std::string early = arch.starts_with("vit") ? "patch_embed.proj.weight" : "conv1.weight";
+    EXPECT_FALSE(torch::equal(state.at(early), next.at(early)));
   }
 }
 
@@ -120,21 +123,36 @@ TEST(EncoderSpec, EveryKeyChangesSomething) {
          s.std = {0.5, 0.5, 0.2};
        }},
       {"metric", [](EncoderSpec& s) { s.metric = "cosine"; }},
+      {"patch_size", [](EncoderSpec& s) { s.patch_size = 16; }},
+      {"positions", [](EncoderSpec& s) { s.positions = "sincos"; }},
+      {"stem", [](EncoderSpec& s) { s.stem = "conv", s.patch_size = 16; }},
+      {"depth", [](EncoderSpec& s) { s.depth = 2; }},
+      {"heads", [](EncoderSpec& s) { s.heads = 2; }},
+      {"drop_path", [](EncoderSpec& s) { s.drop_path = 0.5; }},
+      {"background", [](EncoderSpec& s) { s.background = "subtract"; }},
   };
+  const std::set<std::string> of_transformers = {"patch_size", "positions", "stem",      "depth",
+                                                 "heads",      "drop_path", "background"};
   const auto result = [](const EncoderSpec& spec) {
     Rng rng(1);
-    const Encoder encoder = MakeEncoder(MakeEncoderNet(spec, rng), {}, torch::kCPU, "float32");
+    const auto net = MakeEncoderNet(spec, rng);
     const auto frames =
         RandomPictures(2 * spec.frame_stack, 100).view({2, spec.frame_stack, 100, 100, 3});
+    if (const auto vit = std::dynamic_pointer_cast<VitImpl>(net)) {
+      if (spec.background == "subtract") vit->SetBackground(Preprocess(spec, frames));
+      if (spec.drop_path > 0) return net->forward(Preprocess(spec, frames)).detach();  // training
+    }
+    const Encoder encoder = MakeEncoder(net, {}, torch::kCPU, "float32");
     const auto z = encoder.Embed(frames);
     return torch::cat({z.flatten(), encoder.Distance(z[0], z[1]).view({1})});
   };
   EncoderSpec base;
   base.input_size = 48;
-  const auto expected = result(base);
   for (const auto& row : Describe<EncoderSpec>()) {
     SCOPED_TRACE(row.path);
     ASSERT_TRUE(changes.contains(row.path)) << "a key without a test";
+    base.arch = of_transformers.contains(row.path) ? "vit_micro" : "conv4";
+    const auto expected = result(base);
     EncoderSpec spec = base;
     changes.at(row.path)(spec);
     const auto other = result(spec);
@@ -163,6 +181,15 @@ TEST(EncoderSpec, WrongValuesAreNamed) {
   EXPECT_TRUE(has(message([](auto& s) { s.input_size = 8; }), "encoder.input_size"));
   EXPECT_TRUE(has(message([](auto& s) { s.frame_stack = 0; }), "encoder.frame_stack"));
   EXPECT_TRUE(has(message([](auto& s) { s.arch = "nature", s.input_size = 32; }), "36"));
+  EXPECT_TRUE(has(message([](auto& s) { s.pooling = "cls"; }), "vit_micro"));
+  EXPECT_TRUE(has(message([](auto& s) { s.patch_size = 16; }), "arch is conv4"));
+  const auto vit = [&](std::function<void(EncoderSpec&)> change) {
+    return message([&](EncoderSpec& s) { s.arch = "vit_micro", change(s); });
+  };
+  EXPECT_TRUE(has(vit([](auto& s) { s.input_size = 60; }), "take 56"));
+  EXPECT_TRUE(has(vit([](auto& s) { s.stem = "conv"; }), "patches of 16"));
+  EXPECT_TRUE(has(vit([](auto& s) { s.heads = 5; }), "128 channels"));
+  EXPECT_TRUE(has(vit([](auto& s) { s.positions = "sincoss"; }), "sincos"));
 }
 
 TEST(DataDependentInit, GivesZeroMeanAndUnitDeviation) {

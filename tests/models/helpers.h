@@ -61,6 +61,11 @@ inline EncoderSpec SmallSpec(const std::string& arch) {
     spec.width = 0.125;
     spec.pooling = "avg";
   }
+  if (arch.starts_with("vit")) {
+    spec.width = arch == "vit_micro" ? 0.25 : 0.125;
+    spec.depth = 2;
+    spec.patch_size = arch == "vit_micro" ? 8 : 16;
+  }
   return spec;
 }
 

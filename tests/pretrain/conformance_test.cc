@@ -33,7 +33,7 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
   std::vector<int64_t> steps;
   std::vector<Metrics> rows;
   const PretrainResult result =
-      Pretrain(options, TinySpec(), Squares(), folder_ / "encoder.safetensors", kCpu,
+      Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / "encoder.safetensors", kCpu,
                {[&](int64_t step, const Metrics& row) {
                  steps.push_back(step);
                  rows.push_back(row);
@@ -54,7 +54,7 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
 
 TEST_P(PretrainConformance, EncoderFileLoads) {
   const auto path = folder_ / "encoder.safetensors";
-  Pretrain(TinyOptions(GetParam()), TinySpec(), Squares(), path, kCpu, {}, {{"data", "squares"}});
+  Pretrain(TinyOptions(GetParam()), TinySpec(GetParam()), Squares(), path, kCpu, {}, {{"data", "squares"}});
   const Encoder encoder = LoadEncoder(path, kCpu, "float32");
   EXPECT_EQ(encoder.info().at("method"), GetParam());
   EXPECT_EQ(encoder.info().at("iterations"), "3");
@@ -71,7 +71,7 @@ TEST_P(PretrainConformance, EncoderFileLoads) {
 TEST_P(PretrainConformance, SameSeedSameBits) {
   const PretrainOptions options = TinyOptions(GetParam(), 5);
   for (const char* name : {"a.safetensors", "b.safetensors"}) {
-    Pretrain(options, TinySpec(), Squares(), folder_ / name, kCpu);
+    Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / name, kCpu);
   }
   EXPECT_EQ(ReadFile(folder_ / "a.safetensors"), ReadFile(folder_ / "b.safetensors"));
 }
@@ -81,18 +81,18 @@ TEST_P(PretrainConformance, InterruptedAndContinuedIsBitForBit) {
   PretrainOptions options = TinyOptions(GetParam(), 8);
   options.log_every = 8;
   const PretrainResult whole =
-      Pretrain(options, TinySpec(), Squares(), folder_ / "whole.safetensors", kCpu);
+      Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / "whole.safetensors", kCpu);
 
   const auto path = folder_ / "parts.safetensors";
   PretrainOptions first = options;
   first.log_every = 4;
-  EXPECT_THROW(Pretrain(first, TinySpec(), Squares(), path, kCpu,
+  EXPECT_THROW(Pretrain(first, TinySpec(GetParam()), Squares(), path, kCpu,
                         {[](int64_t, const Metrics&) { RequestInterrupt(true); }}),
                Interrupted);
   RequestInterrupt(false);
   EXPECT_FALSE(std::filesystem::exists(path));
   ASSERT_TRUE(std::filesystem::exists(CheckpointPath(path)));
-  const PretrainResult rest = Pretrain(options, TinySpec(), Squares(), path, kCpu);
+  const PretrainResult rest = Pretrain(options, TinySpec(GetParam()), Squares(), path, kCpu);
   EXPECT_EQ(rest.resumed_from, 4);
   EXPECT_EQ(ReadFile(path), ReadFile(folder_ / "whole.safetensors"));
   EXPECT_EQ(rest.final_metrics.at("pretrain/embedding_std"),
@@ -104,25 +104,25 @@ TEST_P(PretrainConformance, PeriodicCheckpointContinuesWithTheRunningMeans) {
   PretrainOptions options = TinyOptions(GetParam(), 8);
   options.log_every = 8;
   const PretrainResult whole =
-      Pretrain(options, TinySpec(), Squares(), folder_ / "whole.safetensors", kCpu);
+      Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / "whole.safetensors", kCpu);
   // The copy of a checkpoint that is taken every 3 iterations: what a killed process leaves behind.
   const auto path = folder_ / "killed.safetensors";
   PretrainOptions killed = options;
   killed.checkpoint_every = 3;
   const auto saved = folder_ / "saved";
-  Pretrain(killed, TinySpec(), Squares(), path, kCpu, {[&](int64_t, const Metrics&) {
+  Pretrain(killed, TinySpec(GetParam()), Squares(), path, kCpu, {[&](int64_t, const Metrics&) {
              std::filesystem::copy_file(CheckpointPath(path), saved);
            }});
   std::filesystem::remove(path);
   std::filesystem::rename(saved, CheckpointPath(path));
-  const PretrainResult rest = Pretrain(options, TinySpec(), Squares(), path, kCpu);
+  const PretrainResult rest = Pretrain(options, TinySpec(GetParam()), Squares(), path, kCpu);
   EXPECT_EQ(rest.resumed_from, 6);
   EXPECT_EQ(ReadFile(path), ReadFile(folder_ / "whole.safetensors"));
   EXPECT_EQ(rest.final_metrics.at("pretrain/loss"), whole.final_metrics.at("pretrain/loss"));
 }
 
 TEST_P(PretrainConformance, FrameStacksTrain) {
-  EncoderSpec spec = TinySpec();
+  EncoderSpec spec = TinySpec(GetParam());
   spec.frame_stack = 2;
   const auto path = folder_ / "encoder.safetensors";
   Pretrain(TinyOptions(GetParam()), spec, Squares(), path, kCpu);
@@ -137,7 +137,7 @@ struct KeyCase {
   std::string yaml;                       // the key at another value
   std::vector<std::string> methods = {};  // that read it, empty = all
   std::string base = "";                  // what else is set, on both sides
-  std::string arch = "conv4";
+  std::string arch = "";  // empty = the one of TinySpec
 };
 
 std::vector<KeyCase> KeyCases(const std::string& init_from) {
@@ -149,6 +149,8 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"optimizer: adam"},
           {"learning_rate: 0.003"},
           {"weight_decay: 0.5"},
+          {"adam_beta2: 0.9"},
+          {"decay_norm_and_bias: false"},
           {"warmup_iterations: 2"},
           {"schedule: linear"},
           {"schedule: constant"},
@@ -177,6 +179,12 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"ema_momentum: 0.5", {"moco", "mocov3"}},
           {"ema_schedule: cosine", {"moco", "mocov3"}},
           {"predictor_norm: false", {"mocov3"}},
+          {"stop_grad_conv1: true", {"mocov3"}, "", "vit_micro"},
+          {"mask_ratio: 0.5", {"mae"}},
+          {"norm_pix_loss: false", {"mae"}},
+          {"decoder_dim: 24", {"mae"}},
+          {"decoder_depth: 2", {"mae"}},
+          {"decoder_heads: 2", {"mae"}},
           {"tcn_loss: xirl", {"tcn"}},
           {"margin: 50", {"tcn"}},
           {"positive_window: 4", {"tcn"}},
@@ -201,8 +209,8 @@ struct Outcome {
 Outcome Observe(const PretrainOptions& options, const std::string& arch,
                 const std::filesystem::path& path) {
   Outcome outcome;
-  EncoderSpec spec = TinySpec();
-  spec.arch = arch;
+  EncoderSpec spec = TinySpec(options.method);
+  if (!arch.empty()) spec.arch = arch;
   try {
     Pretrain(options, spec, Squares(4, 2), path, kCpu, {[&](int64_t, const Metrics& row) {
                outcome.losses.push_back(row.at("pretrain/loss"));
@@ -218,7 +226,7 @@ Outcome Observe(const PretrainOptions& options, const std::string& arch,
 TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
   const auto start = folder_ / "start.safetensors";
   Rng rng(5);
-  EncoderSpec spec = TinySpec();
+  EncoderSpec spec = TinySpec(GetParam());
   SaveEncoder(start, *MakeEncoderNet(spec, rng), {}, {});
   std::map<std::string, Outcome> bases;
   for (const KeyCase& key : KeyCases(start.string())) {

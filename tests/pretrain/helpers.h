@@ -63,6 +63,16 @@ inline EncoderSpec TinySpec() {
   return spec;
 }
 
+// What the method takes: transformers only for mae.
+inline EncoderSpec TinySpec(const std::string& method) {
+  EncoderSpec spec = TinySpec();
+  if (method != "mae") return spec;
+  spec.arch = "vit_micro";
+  spec.depth = 2;
+  spec.pooling = "avg";
+  return spec;
+}
+
 inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations = 3) {
   PretrainOptions options;
   options.method = method;
@@ -73,6 +83,8 @@ inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations
   options.projection_dim = 8;
   options.rank_hidden = {16};
   options.queue_size = 64;
+  options.decoder_dim = 16;
+  options.decoder_depth = 1;
   return options;
 }
 

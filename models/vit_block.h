@@ -1,0 +1,59 @@
+// A pre-norm transformer block: what vision transformers and MAE's decoder are made of.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "core/rng.h"
+
+namespace v2r {
+
+constexpr double kVitNormEps = 1e-6;
+
+// x [B,N,D] -> [B,N,D]; qkv with bias, scale 1/sqrt(D/heads). Parameters qkv.*, proj.*.
+class AttentionImpl : public torch::nn::Module {
+ public:
+  AttentionImpl(int64_t dim, int64_t heads);
+  torch::Tensor forward(const torch::Tensor& x);
+  torch::Tensor Probabilities(const torch::Tensor& x);  // [B,heads,N,N], rows sum to 1
+  torch::ScalarType dtype() const { return qkv_->weight.scalar_type(); }
+
+ private:
+  torch::Tensor Qkv(const torch::Tensor& x);  // [3,B,heads,N,D/heads]
+
+  int64_t heads_;
+  torch::nn::Linear qkv_{nullptr}, proj_{nullptr};
+};
+TORCH_MODULE(Attention);
+
+// fc1, exact GELU, fc2.
+class MlpImpl : public torch::nn::Module {
+ public:
+  MlpImpl(int64_t dim, int64_t hidden);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  torch::nn::Linear fc1_{nullptr}, fc2_{nullptr};
+};
+TORCH_MODULE(Mlp);
+
+// x + attn(norm1(x)), then + mlp(norm2(x)), four times as wide inside. Names as timm's and DINO's.
+// The sums and norms keep x's number type where the linear layers have another.
+class VitBlockImpl : public torch::nn::Module {
+ public:
+  VitBlockImpl(int64_t dim, int64_t heads);
+  // drop_rng: null, or where the drop path draws from: each sample loses each of the two branches
+  // with probability drop_path, what stays is divided by 1 - drop_path (timm drop_path).
+  torch::Tensor forward(torch::Tensor x, Rng* drop_rng = nullptr);
+  torch::Tensor AttentionOf(const torch::Tensor& x);  // of forward(x): [B,heads,N,N]
+  double drop_path = 0;
+
+ private:
+  torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
+  Attention attn_{nullptr};
+  Mlp mlp_{nullptr};
+};
+TORCH_MODULE(VitBlock);
+
+torch::nn::LayerNorm VitNorm(int64_t dim);
+
+}  // namespace v2r

@@ -1,0 +1,122 @@
+// DINO's head, loss, schedules and clipping against facebookresearch/dino.
+
+#include "learn/dino.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "tests/golden.h"
+
+namespace v2r {
+namespace {
+
+TEST(DinoGolden, Head) {
+  const Tolerance tolerance{.relative = 1e-5, .absolute = 1e-6};
+  for (const GoldenCase& c : GoldenCases("07_dino_head")) {
+    SCOPED_TRACE(c.name);
+    const auto hyper = c.hyper();
+    const bool fixed = hyper.at("norm_last_layer");
+    Rng rng(1);
+    DinoHead head(DinoHeadSpec{.in_dim = hyper.at("in_dim"),
+                               .out_dim = hyper.at("out_dim"),
+                               .layers = hyper.at("nlayers"),
+                               .hidden_dim = hyper.at("hidden_dim"),
+                               .bottleneck_dim = hyper.at("bottleneck_dim"),
+                               .use_bn = hyper.at("use_bn"),
+                               .norm_last_layer = fixed},
+                  rng);
+    LoadModuleState(*head, c.Under("param."), c.name);
+    head->to(TestDevice());
+    head->train();
+    auto x = c["in.x"].requires_grad_();
+    const auto y = head->forward(x);
+    EXPECT_TRUE(IsClose(y, c["out.y"], tolerance));
+    y.backward(c["in.grad_out"]);
+    EXPECT_TRUE(IsClose(x.grad(), c["out.grad_x"], tolerance));
+    const auto parameters = head->named_parameters();
+    for (const auto& [name, grad] : c.Under("out.grad.")) {
+      // A bias before BatchNorm has no gradient but rounding.
+      EXPECT_TRUE(IsClose(parameters[name].grad(), grad, {.relative = 1e-5, .absolute = 2e-6}))
+          << name;
+    }
+    const auto state = ModuleState(*head);
+    for (const auto& [name, buffer] : c.Under("out.buffer.")) {
+      EXPECT_TRUE(IsClose(state.at(name), buffer, tolerance)) << name;
+    }
+    EXPECT_EQ(parameters["last_layer.weight_g"].grad().defined(), !fixed);
+    head->CancelLastLayerGradients();
+    EXPECT_FALSE(parameters["last_layer.weight_v"].grad().defined());
+    EXPECT_TRUE(parameters["mlp.0.weight"].grad().defined());
+  }
+}
+
+TEST(DinoGolden, LossAndCentre) {
+  for (const GoldenCase& c : GoldenCases("07_dino_loss")) {
+    SCOPED_TRACE(c.name);
+    const auto h = c.hyper();
+    DinoLoss loss(h.at("out_dim").get<int64_t>(), h.at("student_temp").get<double>(),
+                  h.at("center_momentum").get<double>());
+    loss->to(TestDevice());
+    const auto temperature = [&](int64_t epoch) {
+      return DinoTeacherTemperature(h.at("warmup_teacher_temp"), h.at("teacher_temp"),
+                                    h.at("warmup_teacher_temp_epochs"), epoch);
+    };
+    const auto schedule = c.tensors.at("out.teacher_temp_schedule");
+    for (int64_t e = 0; e < schedule.size(0); ++e) {
+      EXPECT_NEAR(temperature(e), schedule[e].item<double>(), 1e-12);
+    }
+    const auto epochs = c.tensors.at("in.epoch");
+    for (int64_t step = 0; step < epochs.size(0); ++step) {
+      SCOPED_TRACE(step);
+      auto student = c["in.student"][step].clone().requires_grad_();
+      const auto value = loss->forward(student, c["in.teacher"][step],
+                                       temperature(epochs[step].item<int64_t>()));
+      const std::string out = "out.step" + std::to_string(step) + ".";
+      EXPECT_TRUE(IsClose(value, c[out + "loss"], {.relative = 1e-6}));
+      EXPECT_TRUE(IsClose(loss->center(), c[out + "center"], {.absolute = 1e-7}));
+      value.backward();
+      EXPECT_TRUE(IsClose(student.grad(), c[out + "grad_student"], {.of_max = 1e-5}));
+    }
+  }
+}
+
+TEST(DinoGolden, SchedulesAndClip) {
+  for (const GoldenCase& c : GoldenCases("08_dino_schedules_clip_groups")) {
+    const auto hyper = c.hyper();
+    for (const auto& [name, s] : hyper.at("schedules").items()) {
+      SCOPED_TRACE(name);
+      const int64_t per_epoch = s.at("niter_per_ep");
+      const auto ours = DinoCosineSchedule(
+          s.at("base"), s.at("final"), s.at("epochs").get<int64_t>() * per_epoch,
+          s.value("warmup_epochs", int64_t{0}) * per_epoch, s.value("start_warmup_value", 0.0));
+      EXPECT_TRUE(IsClose(torch::tensor(ours, torch::kDouble), c.tensors.at("out.sched." + name),
+                          {.absolute = 1e-12}));
+    }
+    std::vector<torch::Tensor> parameters, expected;
+    for (const char* name : {"0.weight", "0.bias", "1.weight", "1.bias", "2.weight", "2.bias"}) {
+      const auto grad = c[std::string("in.clip.grad.") + name];
+      parameters.push_back(torch::zeros_like(grad).requires_grad_());
+      parameters.back().mutable_grad() = grad.clone();
+      expected.push_back(c[std::string("out.clip.grad.") + name]);
+    }
+    const auto norms = ClipGradientsEach(parameters, hyper.at("clip"));
+    EXPECT_TRUE(IsClose(torch::tensor(norms, torch::kDouble), c.tensors.at("out.clip.norms"),
+                        {.relative = 1e-6}));
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      EXPECT_TRUE(IsClose(parameters[i].grad(), expected[i], {.relative = 1e-6, .absolute = 1e-7}));
+    }
+  }
+}
+
+TEST(Dino, EntropyTellsTheTwoCollapses) {
+  const auto zero = torch::zeros({1, 32});
+  EXPECT_NEAR(DinoTeacherEntropy(torch::ones({4, 32}), zero, 0.04), std::log(32.0), 1e-5);
+  auto one = torch::zeros({4, 32});
+  one.select(1, 3).fill_(10);
+  EXPECT_NEAR(DinoTeacherEntropy(one, zero, 0.04), 0, 1e-5);
+}
+
+}  // namespace
+}  // namespace v2r
