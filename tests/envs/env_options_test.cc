@@ -24,6 +24,7 @@ const std::map<std::string, Other> kOthers = {
     {"frame_size", {"48"}},
     {"samples", {"4"}},
     {"supersample", {"2"}},
+    {"detail_size", {"224"}},
     {"camera", {"beside"}},
     {"view.type", {"free"}},
     {"view.distance", {"0.7", {kFree}}},
