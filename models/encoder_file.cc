@@ -14,6 +14,10 @@
 namespace v2r {
 namespace {
 
+// What a spec has since there are transformers.
+const std::set<std::string> kTransformerKeys = {"patch_size", "positions", "stem",      "depth",
+                                                "heads",      "drop_path", "background"};
+
 constexpr const char* kFormat = "v2r-encoder";
 constexpr const char* kVersion = "1";
 constexpr const char* kHeadKey = "head.";
@@ -84,7 +88,8 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
   }
   EncoderFile result;
   Rng unused(0);
-  const auto spec = FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)");
+  const auto spec = FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)",
+                                              kTransformerKeys);
   try {
     result.net = BlankEncoderNet(spec);
   } catch (const UserError& error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "core/config.h"
@@ -26,17 +27,19 @@ std::string ToJsonText(const Options& options) {
   return writer.json.dump();
 }
 
-// Strict: every key must be there, none more, of the right type and within its range. UserError
-// beginning with `what`.
+// Strict: every key must be there but those of `newer`, which files of before do not have and which
+// keep their defaults then; none more, of the right type and within its range. UserError beginning
+// with `what`.
 template <typename Options>
-Options FromJsonText(const std::string& text, const std::string& what) {
+Options FromJsonText(const std::string& text, const std::string& what,
+                     const std::set<std::string>& newer = {}) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) ThrowUser("{} is not a JSON object", what);
   Options options;
   internal::JsonWriter known;
   options.Fields(known);
   for (const auto& [key, value] : known.json.items()) {
-    if (!json.contains(key)) ThrowUser("{} lacks the key '{}'", what, key);
+    if (!json.contains(key) && !newer.contains(key)) ThrowUser("{} lacks the key '{}'", what, key);
   }
   Bind(ParseYaml(json.dump(1), what), options);
   return options;

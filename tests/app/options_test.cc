@@ -167,7 +167,7 @@ TEST_F(RunOptionsTest, CtrlCStopsEveryCommandCleanly) {
       {"record", [&] { RecordCommand(at, "last", out("r.mp4"), 1, 1); }},
       {"resume", [&] { TrainCommand({"total_timesteps=400"}, at, false); }},
       {"study", [&] { StudyCommand("quickstart", out("study"), {}); }},
-      {"bench", [&] { BenchCommand("step", {"env=reach"}); }}};
+      {"bench", [&] { BenchCommand("step", {}, {"env=reach"}); }}};
   for (const auto& [name, command] : commands) {
     RequestInterrupt(true);
     EXPECT_THROW(command(), Interrupted) << name;

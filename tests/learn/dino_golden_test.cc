@@ -37,9 +37,11 @@ TEST(DinoGolden, Head) {
     EXPECT_TRUE(IsClose(x.grad(), c["out.grad_x"], tolerance));
     const auto parameters = head->named_parameters();
     for (const auto& [name, grad] : c.Under("out.grad.")) {
-      // A bias before BatchNorm has no gradient but rounding.
-      EXPECT_TRUE(IsClose(parameters[name].grad(), grad, {.relative = 1e-5, .absolute = 2e-6}))
-          << name;
+      // A bias before BatchNorm has no gradient but rounding, which the weights before it feel too:
+      // what BatchNorm divides by is small.
+      EXPECT_TRUE(IsClose(parameters[name].grad(), grad,
+                          {.relative = 1e-5, .absolute = 2e-5, .of_max = 1e-5}))
+          << name << " of at most " << grad.abs().max().item<double>();
     }
     const auto state = ModuleState(*head);
     for (const auto& [name, buffer] : c.Under("out.buffer.")) {

@@ -1,6 +1,7 @@
 // The encoder file: what is written comes back, and every damage is refused by name.
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
 #include <fstream>
@@ -105,6 +106,20 @@ TEST_F(EncoderFileTest, TruncatedAtAnyPlace) {
     EXPECT_MENTIONS(UserErrorOf([&] { LoadEncoderFile(folder_ / "cut.safetensors"); }),
                     "cut.safetensors");
   }
+}
+
+TEST_F(EncoderFileTest, OneOfBeforeTransformersIsRead) {
+  SafetensorsFile file = ReadSafetensors(path_);
+  auto spec = nlohmann::json::parse(file.metadata.at("spec"));
+  for (const char* key :
+       {"patch_size", "positions", "stem", "depth", "heads", "drop_path", "background"}) {
+    EXPECT_EQ(spec.erase(key), 1u) << key;
+  }
+  file.metadata["spec"] = spec.dump();
+  const auto old = folder_ / "old.safetensors";
+  WriteSafetensors(old, file.tensors, file.metadata);
+  EXPECT_EQ(LoadEncoder(old, TestDevice(), "float32").Fingerprint(),
+            LoadEncoder(path_, TestDevice(), "float32").Fingerprint());
 }
 
 TEST_F(EncoderFileTest, WrongSpec) {
