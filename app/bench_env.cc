@@ -1,12 +1,13 @@
 // v2r bench env: steps a second against bare mj_step and, where a script measures it, EnvPool and
 // Gymnasium on as many threads, all in turns in one run.
+#include "app/bench_env.h"
+
 #include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "app/bench_env.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
@@ -33,10 +34,9 @@ struct PeerRates {
 // gymnasium_sync, envpool_error).
 PeerRates RunPeer(const BenchEnvOptions& options, const std::string& task, int64_t envs,
                   int64_t threads) {
-  const std::string command =
-      fmt::format("{} {} --task {} --num-envs {} --threads {} --seconds {} 2>&1",
-                  Quoted(options.python), Quoted(options.peer), Quoted(task), envs, threads,
-                  options.seconds);
+  const std::string command = fmt::format(
+      "{} {} --task {} --num-envs {} --threads {} --seconds {} 2>&1", Quoted(options.python),
+      Quoted(options.peer), Quoted(task), envs, threads, options.seconds);
   FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) ThrowUser("bench: cannot start {}", command);
   std::string text, last;

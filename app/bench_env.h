@@ -16,7 +16,8 @@ struct BenchEnvOptions {
   double seconds = 2;  // of measuring a side in a round
 };
 
-// Prints the table. env: num_envs and env_threads count. UserError: no such task, a peer that fails.
+// Prints the table. env: num_envs and env_threads count. UserError: no such task, a peer that
+// fails.
 int BenchEnvs(const BenchEnvOptions& options, const EnvOptions& env);
 
 }  // namespace v2r

@@ -74,7 +74,8 @@ EnvOptions FilmOptions(const EnvOptions& env, const DemoOptions& demos, int64_t 
   film.render_every = 1;
   film.frame_size = demos.frame_size > 0 ? demos.frame_size : FilmSize(env);
   film.supersample = 1;
-  if (film.detail_size == 0) film.detail_size = env.frame_size;  // the same shapes at the same pixels
+  if (film.detail_size == 0)
+    film.detail_size = env.frame_size;  // the same shapes at the same pixels
   film.autoreset = "same_step";
   film.num_envs = num_envs;
   return film;

@@ -99,16 +99,17 @@ int Run(int argc, char** argv) {
   config->add_flag("--resolve", resolve, "every value with where it came from");
   config->add_option("root", text, "train, pretrain, demos or embed")->required();
   with_words(config);
-  CLI::App* bench =
-      app.add_subcommand("bench", "measure the speed of each part: render, encode, step, train, env");
+  CLI::App* bench = app.add_subcommand(
+      "bench", "measure the speed of each part: render, encode, step, train, env");
   bench->add_option("what", text,
                     "render, encode, step, train, all of these, or env: every task against bare "
                     "mj_step and EnvPool");
   v2r::BenchEnvOptions bench_env;
   bench->add_option("--tasks", bench_env.tasks, "env: a task, or the beginning of names")
       ->capture_default_str();
-  bench->add_option("--peer", bench_env.peer,
-                    "env: script that measures EnvPool and Gymnasium and prints JSON")
+  bench
+      ->add_option("--peer", bench_env.peer,
+                   "env: script that measures EnvPool and Gymnasium and prints JSON")
       ->check(CLI::ExistingFile);
   bench->add_option("--python", bench_env.python, "env: interpreter of that script")
       ->capture_default_str();

@@ -86,8 +86,7 @@ double MeasureFilmGap(const TrainOptions& options, const Encoder& encoder,
     films[i].Cut(options.demos.hold);
     pictures[i].Cut(options.demos.hold);
     manifest.clips.push_back({.file = fmt::format("{:03d}{}", i, FilmExtension(options.demos))});
-    WriteClip(folder / manifest.clips.back().file, films[i], film_env->Spec(),
-              options.demos);
+    WriteClip(folder / manifest.clips.back().file, films[i], film_env->Spec(), options.demos);
     const auto embeddings = encoder.Embed(Stack(pictures[i], small_env->Spec()));
     rendered.push_back(embeddings.slice(0, 0, -1));
   }

@@ -83,7 +83,8 @@ class PythonVectorEnv {
     const nb::gil_scoped_release release;
     view_ = made_.env->Step(span);
   }
-  // Steps a second over `seconds` of the same actions without Python: for benchmarks/plugin_bench.py.
+  // Steps a second over `seconds` of the same actions without Python: for
+  // benchmarks/plugin_bench.py.
   double StepRate(const Actions& actions, double seconds) {
     const std::span<const float> span = Checked(actions);
     const nb::gil_scoped_release release;

@@ -420,8 +420,7 @@ void MujocoVectorEnv::BeginEpisodes() {
     ++episode_[i];
     steps_[i] = 0;
     goal_turns_[i] = 1;
-    coming_goal_id_[i] =
-        spec_.has_goal_frame ? episode_[i] * slice_.total + slice_.first + i : 0;
+    coming_goal_id_[i] = spec_.has_goal_frame ? episode_[i] * slice_.total + slice_.first + i : 0;
   }
   Apply(ResetSim, /*save=*/true);
   if (spec_.has_goal_frame) Apply(PoseGoalSim, /*save=*/false);

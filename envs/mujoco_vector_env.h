@@ -82,10 +82,10 @@ class MujocoVectorEnv : public VectorEnv {
   void ClearRow(int i);  // of the step that comes
   void BeginEpisodes();  // of envs ids_: states, goal pictures; obs_ rows
   void Apply(mjfBatchFunc function,
-             bool save);  // to envs ids_; throws what task code or MuJoCo threw
+             bool save);               // to envs ids_; throws what task code or MuJoCo threw
   void DrawPictures(PictureSet& set);  // of envs ids_
   void DrawDue();                      // next_pictures_ of those of ids_ that have them now
-  void CountWarnings();  // and says where a simulation diverged
+  void CountWarnings();                // and says where a simulation diverged
   void CheckDivergence(int i) const;
   template <typename Body>
   static void Guarded(void* arg, int i, Body body);
@@ -113,7 +113,7 @@ class MujocoVectorEnv : public VectorEnv {
   EnvSlice slice_;
   Autoreset autoreset_ = Autoreset::kSameStep;
   std::vector<std::unique_ptr<Env>> envs_;
-  ModelPtr base_;  // of models_
+  ModelPtr base_;                                      // of models_
   std::vector<std::unique_ptr<PrivateModel>> models_;  // [N] where tasks write, else empty
   bool stale_kinematics_ = false;
   bool clip_action_ = true;

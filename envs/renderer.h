@@ -43,7 +43,7 @@ struct Picture {
   mjData* data = nullptr;
   uint8_t* out = nullptr;           // [height, width, 3] RGB
   const SceneLook* look = nullptr;  // null = as the model says
-  const mjModel* model = nullptr;  // of this simulation where it has its own, else the Renderer's
+  const mjModel* model = nullptr;   // of this simulation where it has its own, else the Renderer's
   // What BatchView says of both; null = not drawn.
   float* depth = nullptr;           // [height, width]
   int32_t* segmentation = nullptr;  // [height, width, 2]

@@ -79,9 +79,7 @@ StepRate MeasureStepRate(const std::string& id, int envs, int threads, int turns
   const int64_t episode = runner.Episode();
   const auto rates = InTurns(
       turns,
-      [&] {
-        return BareLoop(model.get(), runner.control_dt(), envs, threads, episode, seconds);
-      },
+      [&] { return BareLoop(model.get(), runner.control_dt(), envs, threads, episode, seconds); },
       [&] { return Repeat(seconds, [&] { return runner.Step(); }); });
   return {rates[0], rates[1], episode};
 }

@@ -1,5 +1,5 @@
-// Environment steps a second without pictures, beside the limit: bare mj_step on as many threads with
-// nothing in between, on the same model, number of simulations and mean length of an episode.
+// Environment steps a second without pictures, beside the limit: bare mj_step on as many threads
+// with nothing in between, on the same model, number of simulations and mean length of an episode.
 #pragma once
 
 #include <string>

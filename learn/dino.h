@@ -23,9 +23,9 @@ struct DinoHeadSpec {
   bool norm_last_layer = true;  // the last layer's weight_g stays 1
 };
 
-// vision_transformer.py DINOHead: an MLP with GELU (mlp.*), unit length, then a linear layer without
-// bias whose rows are weight_v of length weight_g (last_layer.*). Linear layers N(0, .02) with bias
-// 0; weight_v as PyTorch draws a linear layer.
+// vision_transformer.py DINOHead: an MLP with GELU (mlp.*), unit length, then a linear layer
+// without bias whose rows are weight_v of length weight_g (last_layer.*). Linear layers N(0, .02)
+// with bias 0; weight_v as PyTorch draws a linear layer.
 class DinoHeadImpl : public torch::nn::Module {
  public:
   DinoHeadImpl(const DinoHeadSpec& spec, Rng& rng);
@@ -44,8 +44,8 @@ TORCH_MODULE(DinoHead);
 class DinoLossImpl : public torch::nn::Module {
  public:
   DinoLossImpl(int64_t out_dim, double student_temp, double center_momentum);
-  // student [V*B,K], crop after crop; teacher [2*B,K] of the first two crops, no gradient. Mean over
-  // pairs (teacher's crop, another crop) of the mean over samples of the cross entropy of
+  // student [V*B,K], crop after crop; teacher [2*B,K] of the first two crops, no gradient. Mean
+  // over pairs (teacher's crop, another crop) of the mean over samples of the cross entropy of
   // softmax((teacher - center) / teacher_temp) against softmax(student / student_temp). Then moves
   // the centre: center <- m center + (1 - m) mean of the raw teacher logits.
   torch::Tensor forward(const torch::Tensor& student, const torch::Tensor& teacher,

@@ -8,7 +8,8 @@
 
 namespace v2r {
 
-// [B,C,H,W] -> [B,N,p*p*C]: patches row by row, within a patch (row, column, channel), channel last.
+// [B,C,H,W] -> [B,N,p*p*C]: patches row by row, within a patch (row, column, channel), channel
+// last.
 torch::Tensor Patchify(const torch::Tensor& pictures, int64_t patch);
 // The inverse, for `rows` rows of patches.
 torch::Tensor Unpatchify(const torch::Tensor& patches, int64_t patch, int64_t rows);
@@ -25,8 +26,8 @@ PatchMask MaskByNoise(const torch::Tensor& noise, double ratio);
 // x [B,N,D] -> the kept ones [B,K,D].
 torch::Tensor KeepPatches(const torch::Tensor& x, const PatchMask& mask);
 
-// What is to be predicted: the patches, with norm_pix each scaled to mean 0 and (unbiased) deviation
-// 1, 1e-6 inside the root.
+// What is to be predicted: the patches, with norm_pix each scaled to mean 0 and (unbiased)
+// deviation 1, 1e-6 inside the root.
 torch::Tensor MaeTarget(const torch::Tensor& pictures, int64_t patch, bool norm_pix);
 // Squared error, mean over a patch's pixels, then over the removed patches of the whole batch.
 // prediction, target [B,N,P], removed [B,N].

@@ -11,8 +11,7 @@ torch::Tensor Normalized(const torch::Tensor& x) {
 }
 
 torch::Tensor FirstOfEach(const torch::Tensor& logits) {
-  return torch::zeros({logits.size(0)},
-                      torch::TensorOptions(torch::kLong).device(logits.device()));
+  return torch::zeros({logits.size(0)}, torch::TensorOptions(torch::kLong).device(logits.device()));
 }
 
 }  // namespace
@@ -44,8 +43,8 @@ void KeyQueueImpl::Enqueue(const torch::Tensor& keys) {
 MocoStep MocoLoss(const Forward& query, const Forward& key, KeyQueueImpl& queue,
                   const torch::Tensor& x1, const torch::Tensor& x2, double temperature,
                   bool symmetric, const std::vector<torch::Tensor>& permutations) {
-  V2R_CHECK(permutations.empty() || permutations.size() == (symmetric ? 2u : 1u),
-            "{} permutations", permutations.size());
+  V2R_CHECK(permutations.empty() || permutations.size() == (symmetric ? 2u : 1u), "{} permutations",
+            permutations.size());
   const auto keys_of = [&](const torch::Tensor& x, size_t direction) {
     const torch::NoGradGuard no_grad;
     if (permutations.empty()) return Normalized(key(x));
@@ -76,8 +75,8 @@ torch::Tensor MocoV3Loss(const torch::Tensor& q, const torch::Tensor& k, double 
   return torch::cross_entropy_loss(logits, own) * (2 * temperature);
 }
 
-torch::nn::Sequential MocoV3Mlp(int64_t layers, int64_t in_dim, int64_t hidden_dim,
-                                int64_t out_dim, bool last_norm) {
+torch::nn::Sequential MocoV3Mlp(int64_t layers, int64_t in_dim, int64_t hidden_dim, int64_t out_dim,
+                                bool last_norm) {
   V2R_CHECK(layers > 0, "{} layers", layers);
   torch::nn::Sequential mlp;
   for (int64_t i = 0; i < layers; ++i) {

@@ -51,7 +51,7 @@ torch::Tensor MocoV3Loss(const torch::Tensor& q, const torch::Tensor& k, double 
 
 // MoCo v3's projector and predictor: `layers` linear layers without bias, BatchNorm and ReLU after
 // all but the last, and last_norm a BatchNorm without weights after the last.
-torch::nn::Sequential MocoV3Mlp(int64_t layers, int64_t in_dim, int64_t hidden_dim,
-                                int64_t out_dim, bool last_norm);
+torch::nn::Sequential MocoV3Mlp(int64_t layers, int64_t in_dim, int64_t hidden_dim, int64_t out_dim,
+                                bool last_norm);
 
 }  // namespace v2r

@@ -3,9 +3,9 @@
 //
 // Two sets. "simclr" (Chen et al. 2020, appendix A, strength 1) teaches invariance to position,
 // size and colour: right for recognising things, wrong for a reward that is a distance. "position"
-// keeps where things are: shift by two pixels, light colours, blur and noise. "moco_v1", "moco_v2" and
-// "moco_cifar" are those of facebookresearch/moco (main_moco.py, the CIFAR-10 notebook); v1 drops
-// colour before the jitter there, after it here.
+// keeps where things are: shift by two pixels, light colours, blur and noise. "moco_v1", "moco_v2"
+// and "moco_cifar" are those of facebookresearch/moco (main_moco.py, the CIFAR-10 notebook); v1
+// drops colour before the jitter there, after it here.
 #pragma once
 
 #include <torch/torch.h>
@@ -60,7 +60,8 @@ struct AugmentOptions {
   template <typename V>
   void Fields(V& v) {
     const std::string before = preset;
-    v("preset", preset, "sets all keys below: position keeps where things are, the others are the papers'",
+    v("preset", preset,
+      "sets all keys below: position keeps where things are, the others are the papers'",
       OneOf({"position", "simclr", "moco_v1", "moco_v2", "moco_cifar", "none"}));
     if (preset != before) *this = Preset(preset);
     v("shift", shift, "random shift by up to this many pixels, edge repeated", AtLeast(0));

@@ -88,8 +88,8 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
   }
   EncoderFile result;
   Rng unused(0);
-  const auto spec = FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)",
-                                              kTransformerKeys);
+  const auto spec =
+      FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)", kTransformerKeys);
   try {
     result.net = BlankEncoderNet(spec);
   } catch (const UserError& error) {

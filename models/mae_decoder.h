@@ -11,11 +11,11 @@
 namespace v2r {
 
 struct MaeDecoderSpec {
-  int64_t in_dim = 0;                // of the encoder's tokens
+  int64_t in_dim = 0;  // of the encoder's tokens
   int64_t dim = 0, depth = 0, heads = 0;
-  int64_t rows = 0, cols = 0;        // of patches
-  int64_t pixels = 0;                // numbers in a patch: p * p * channels
-  std::string layout = "mae";        // of its fixed positions, as SinCosTable names it
+  int64_t rows = 0, cols = 0;  // of patches
+  int64_t pixels = 0;          // numbers in a patch: p * p * channels
+  std::string layout = "mae";  // of its fixed positions, as SinCosTable names it
 };
 
 // facebookresearch/mae models_mae.py forward_decoder; parameters decoder_embed, mask_token,

@@ -167,8 +167,8 @@ InferencePlan::Value InferencePlan::Linear(const Value& x, const torch::nn::Line
   return out;
 }
 
-InferencePlan::Value InferencePlan::Call(
-    const Value& x, int64_t channels, std::function<torch::Tensor(const torch::Tensor&)> run) {
+InferencePlan::Value InferencePlan::Call(const Value& x, int64_t channels,
+                                         std::function<torch::Tensor(const torch::Tensor&)> run) {
   const Value out = NewValue(channels, 0, 0);
   steps_.push_back({{x.slot},
                     out.slot,

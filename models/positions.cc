@@ -11,8 +11,7 @@ namespace {
 
 // positions [M] -> [M,dim]: sin of all frequencies, then cos.
 torch::Tensor SinCos1d(const torch::Tensor& positions, int64_t dim) {
-  const auto exponent =
-      torch::arange(dim / 2, torch::kDouble) / (static_cast<double>(dim) / 2.0);
+  const auto exponent = torch::arange(dim / 2, torch::kDouble) / (static_cast<double>(dim) / 2.0);
   const auto angles = torch::outer(positions, torch::pow(10000.0, -exponent));
   return torch::cat({angles.sin(), angles.cos()}, 1);
 }
@@ -48,13 +47,12 @@ torch::Tensor SinCosTable(int64_t dim, int64_t rows, int64_t cols, const std::st
     ThrowUser("unknown layout of positions '{}'{} (known: {})", layout, DidYouMean(layout, known),
               Join(known, ", "));
   }
-  const auto row =
-      torch::arange(rows, torch::kDouble).repeat_interleave(cols);  // of each patch
+  const auto row = torch::arange(rows, torch::kDouble).repeat_interleave(cols);  // of each patch
   const auto col = torch::arange(cols, torch::kDouble).repeat({rows});
   const bool column_first = layout == "mae";
-  auto table = torch::cat({SinCos1d(column_first ? col : row, dim / 2),
-                           SinCos1d(column_first ? row : col, dim / 2)},
-                          1);
+  auto table = torch::cat(
+      {SinCos1d(column_first ? col : row, dim / 2), SinCos1d(column_first ? row : col, dim / 2)},
+      1);
   if (cls_row) table = torch::cat({torch::zeros({1, dim}, torch::kDouble), table});
   return table.to(torch::kFloat).unsqueeze(0);
 }

@@ -99,7 +99,8 @@ void ResNetImpl::Trace(InferencePlan& plan) const {
     for (const auto& block : layer) {
       auto y = x;
       const size_t last = block->convs_.size() - 1;
-      for (size_t i = 0; i < last; ++i) y = plan.Conv(y, block->convs_[i], AsBatchNorm(block->norms_[i]), true);
+      for (size_t i = 0; i < last; ++i)
+        y = plan.Conv(y, block->convs_[i], AsBatchNorm(block->norms_[i]), true);
       if (!block->downsample_conv_.is_empty()) {
         x = plan.Conv(x, block->downsample_conv_, AsBatchNorm(block->downsample_norm_), false);
       }

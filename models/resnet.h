@@ -19,10 +19,10 @@ class ResBlockImpl : public torch::nn::Module {
   torch::Tensor forward(torch::Tensor x);
   int64_t out_channels() const { return convs_.back()->options.out_channels(); }
 
-  std::vector<torch::nn::Conv2d> convs_;             // conv1, conv2(, conv3)
-  std::vector<SplitBatchNorm2d> norms_;             // bn1, bn2(, bn3)
-  torch::nn::Conv2d downsample_conv_{nullptr};       // downsample.0
-  SplitBatchNorm2d downsample_norm_{nullptr};       // downsample.1
+  std::vector<torch::nn::Conv2d> convs_;        // conv1, conv2(, conv3)
+  std::vector<SplitBatchNorm2d> norms_;         // bn1, bn2(, bn3)
+  torch::nn::Conv2d downsample_conv_{nullptr};  // downsample.0
+  SplitBatchNorm2d downsample_norm_{nullptr};   // downsample.1
 };
 TORCH_MODULE(ResBlock);
 

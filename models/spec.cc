@@ -80,8 +80,8 @@ void RefuseVitKeys(const EncoderSpec& spec) {
 }  // namespace
 
 std::vector<std::string> EncoderArchNames() {
-  return {"conv4", "nature", "resnet18", "resnet34", "resnet50",
-          "vit_micro", "vit_tiny", "vit_small", "vit_base", "vit_large", "pixels"};
+  return {"conv4",    "nature",    "resnet18", "resnet34",  "resnet50", "vit_micro",
+          "vit_tiny", "vit_small", "vit_base", "vit_large", "pixels"};
 }
 
 void CheckSpec(const EncoderSpec& spec) {

@@ -37,8 +37,8 @@ struct PatchEmbedImpl : public torch::nn::Module {
 torch::nn::Sequential ConvStem(int64_t in, int64_t dim) {
   torch::nn::Sequential stem;
   for (int64_t out = dim / 8; out <= dim; out *= 2) {
-    stem->push_back(torch::nn::Conv2d(
-        torch::nn::Conv2dOptions(in, out, 3).stride(2).padding(1).bias(false)));
+    stem->push_back(
+        torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).stride(2).padding(1).bias(false)));
     stem->push_back(torch::nn::BatchNorm2d(out));
     stem->push_back(torch::nn::ReLU());
     in = out;
@@ -91,8 +91,8 @@ VitImpl::VitImpl(const EncoderSpec& spec, const VitShape& shape)
   if (spec.positions == "learned") {
     positions_ = register_parameter("pos_embed", torch::zeros({1, 1 + side * side, dim}));
   } else {
-    positions_ = register_buffer("pos_embed",
-                                 SinCosTable(dim, side, side, SinCosLayoutOf(spec), true));
+    positions_ =
+        register_buffer("pos_embed", SinCosTable(dim, side, side, SinCosLayoutOf(spec), true));
   }
   if (spec.background == "subtract") {
     const std::vector<int64_t> picture = {1, in, spec.input_size, spec.input_size};
@@ -243,15 +243,13 @@ void VitImpl::Init(Rng& rng, VitInit init) {
       if (dino) {
         normal(0.02);
       } else {
-        parameter.copy_(
-            Symmetric(stream, parameter.sizes(), XavierBound(parameter.size(1), out)));
+        parameter.copy_(Symmetric(stream, parameter.sizes(), XavierBound(parameter.size(1), out)));
       }
     } else if (name.starts_with("blocks.") && name.ends_with("bias")) {
       parameter.zero_();
     } else if (name == "patch_embed.proj.weight" && !dino) {
       const int64_t fan_in = parameter.numel() / parameter.size(0);
-      parameter.copy_(
-          Symmetric(stream, parameter.sizes(), XavierBound(fan_in, parameter.size(0))));
+      parameter.copy_(Symmetric(stream, parameter.sizes(), XavierBound(fan_in, parameter.size(0))));
     } else if (name == "patch_embed.proj.bias" && moco) {
       parameter.zero_();
     }

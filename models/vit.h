@@ -19,18 +19,18 @@ struct VitShape {
 // 12 (12), vit_large 1024 x 24 (16); then spec.width, spec.depth and spec.heads.
 VitShape VitShapeOf(const EncoderSpec& spec);
 
-// How fresh weights are drawn. kDino (vision_transformer.py): linear layers, cls token and positions
-// N(0, .02), biases 0, patch embedding PyTorch's. kMae (models_mae.py): linear layers and patch
-// embedding (on its flattened view) Xavier-uniform, cls token N(0, .02). kMocoV3 (vits.py):
+// How fresh weights are drawn. kDino (vision_transformer.py): linear layers, cls token and
+// positions N(0, .02), biases 0, patch embedding PyTorch's. kMae (models_mae.py): linear layers and
+// patch embedding (on its flattened view) Xavier-uniform, cls token N(0, .02). kMocoV3 (vits.py):
 // Xavier-uniform, of qkv as three layers, patch embedding too with bias 0, cls token N(0, 1e-6).
 // Reads spec.positions: learned is DINO's, sincos MAE's, sincos_mocov3 MoCo v3's.
 enum class VitInit { kDino, kMae, kMocoV3 };
 VitInit VitInitOf(const EncoderSpec& spec);
 
 // Patch embedding (a convolution, or with stem=conv MoCo v3's four 3x3 convolutions with BatchNorm,
-// then 1x1), cls token, positions, pre-norm blocks, final norm; then pooling and `fc`. Positions are
-// a parameter when learned, else a buffer. Any height and width that patch_size divides: positions
-// of another grid as DINO interpolates them.
+// then 1x1), cls token, positions, pre-norm blocks, final norm; then pooling and `fc`. Positions
+// are a parameter when learned, else a buffer. Any height and width that patch_size divides:
+// positions of another grid as DINO interpolates them.
 class VitImpl : public EncoderNetImpl {
  public:
   VitImpl(const EncoderSpec& spec, const VitShape& shape);
@@ -46,13 +46,13 @@ class VitImpl : public EncoderNetImpl {
   }
 
   // The parts of forward. N patches, row by row.
-  torch::Tensor Input(const torch::Tensor& x) const;    // spec.background taken off
+  torch::Tensor Input(const torch::Tensor& x) const;      // spec.background taken off
   torch::Tensor UndoInput(const torch::Tensor& x) const;  // the inverse
-  torch::Tensor PatchTokens(const torch::Tensor& x);    // of Input(): [B,N,D], no positions
-  torch::Tensor Positions(int64_t rows, int64_t cols);  // [1,1+N,D]
+  torch::Tensor PatchTokens(const torch::Tensor& x);      // of Input(): [B,N,D], no positions
+  torch::Tensor Positions(int64_t rows, int64_t cols);    // [1,1+N,D]
   torch::Tensor cls_token() const { return cls_token_; }  // [1,1,D]
-  torch::Tensor Tokens(const torch::Tensor& x);         // [B,1+N,D], cls first: into the first block
-  torch::Tensor Blocks(torch::Tensor tokens);           // all blocks and the final norm
+  torch::Tensor Tokens(const torch::Tensor& x);  // [B,1+N,D], cls first: into the first block
+  torch::Tensor Blocks(torch::Tensor tokens);    // all blocks and the final norm
   torch::Tensor Pool(const torch::Tensor& tokens) const;  // of Blocks(): [B,F]
   // The output of the last `count` blocks, each through the final norm, oldest first: [B,1+N,D].
   std::vector<torch::Tensor> IntermediateLayers(const torch::Tensor& x, int64_t count);

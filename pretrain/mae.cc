@@ -23,23 +23,24 @@ Mae::Mae(const PretrainOptions& options, EncoderNet net, Rng& rng)
   patches_ = side * side;
   const auto kept = static_cast<int64_t>(static_cast<double>(patches_) * (1 - options_.mask_ratio));
   if (kept < 1) {
-    ThrowUser("pretrain.mask_ratio={} leaves none of {} patches: smaller encoder.patch_size or ratio",
-              options_.mask_ratio, patches_);
+    ThrowUser(
+        "pretrain.mask_ratio={} leaves none of {} patches: smaller encoder.patch_size or ratio",
+        options_.mask_ratio, patches_);
   }
   if (options_.decoder_dim % options_.decoder_heads != 0 || options_.decoder_dim % 4 != 0) {
     ThrowUser("pretrain.decoder_dim={} must be a multiple of decoder_heads={} and of 4",
               options_.decoder_dim, options_.decoder_heads);
   }
-  MaeDecoder decoder(MaeDecoderSpec{.in_dim = vit->shape().dim,
-                                    .dim = options_.decoder_dim,
-                                    .depth = options_.decoder_depth,
-                                    .heads = options_.decoder_heads,
-                                    .rows = side,
-                                    .cols = side,
-                                    .pixels = spec.patch_size * spec.patch_size * 3 *
-                                              spec.frame_stack,
-                                    .layout = SinCosLayoutOf(spec)},
-                     rng);
+  MaeDecoder decoder(
+      MaeDecoderSpec{.in_dim = vit->shape().dim,
+                     .dim = options_.decoder_dim,
+                     .depth = options_.decoder_depth,
+                     .heads = options_.decoder_heads,
+                     .rows = side,
+                     .cols = side,
+                     .pixels = spec.patch_size * spec.patch_size * 3 * spec.frame_stack,
+                     .layout = SinCosLayoutOf(spec)},
+      rng);
   AddTrained("decoder", decoder.ptr());
   autoencoder_ = std::make_unique<MaskedAutoencoder>(vit, decoder, options_.mask_ratio,
                                                      options_.norm_pix_loss);

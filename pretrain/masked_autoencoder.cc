@@ -22,8 +22,8 @@ MaskedAutoencoder::Result MaskedAutoencoder::Forward(const torch::Tensor& pictur
   const auto patches = encoder_->PatchTokens(input) + positions.slice(1, 1);
   const auto mask = MaskByNoise(noise, mask_ratio_);
   // The cls token joins after the masking, with its own position.
-  const auto cls = (encoder_->cls_token() + positions.slice(1, 0, 1))
-                       .expand({input.size(0), -1, -1});
+  const auto cls =
+      (encoder_->cls_token() + positions.slice(1, 0, 1)).expand({input.size(0), -1, -1});
   const auto latent = encoder_->Blocks(torch::cat({cls, KeepPatches(patches, mask)}, 1));
   const auto prediction = decoder_->forward(latent, mask.restore);
   const auto target = MaeTarget(input, patch, norm_pix_loss_);

@@ -89,7 +89,8 @@ Moco::Moco(const PretrainOptions& options, EncoderNet net, Rng& rng)
   SetBatchNormSplits(*key_net_, options_.bn_splits);
   if (SetBatchNormSplits(*net_, options_.bn_splits) == 0) {
     ThrowUser(
-        "pretrain.bn_splits={}: encoder.arch={} has no BatchNorm to split; leave it at 1, or take a "
+        "pretrain.bn_splits={}: encoder.arch={} has no BatchNorm to split; leave it at 1, or take "
+        "a "
         "resnet",
         options_.bn_splits, net_->spec().arch);
   }
@@ -114,16 +115,14 @@ Pretrainer::StepResult Moco::Loss(const PretrainBatch& batch, int64_t step) {
   if (options_.bn_splits > 1) {
     Rng rng = Rng(options_.seed).Fork("moco_shuffle", step);
     for (int k = 0; k < (options_.symmetric ? 2 : 1); ++k) {
-      permutations.push_back(
-          RandomPermutation(rng, options_.batch_size).to(views[0].device()));
+      permutations.push_back(RandomPermutation(rng, options_.batch_size).to(views[0].device()));
     }
   }
-  const MocoStep result = MocoLoss(
-      [&](const torch::Tensor& x) { return Through(head_, net_->forward(x)); },
-      [&](const torch::Tensor& x) { return Through(key_head_, key_net_->forward(x)); }, *queue_,
-      views[0], views[1], options_.temperature, options_.symmetric, permutations);
-  return {result.loss,
-          {{"pretrain/contrast_acc", Share(result.logits.detach().argmax(1).eq(0))}}};
+  const MocoStep result =
+      MocoLoss([&](const torch::Tensor& x) { return Through(head_, net_->forward(x)); },
+               [&](const torch::Tensor& x) { return Through(key_head_, key_net_->forward(x)); },
+               *queue_, views[0], views[1], options_.temperature, options_.symmetric, permutations);
+  return {result.loss, {{"pretrain/contrast_acc", Share(result.logits.detach().argmax(1).eq(0))}}};
 }
 
 StateDict Moco::SaveState() const {
@@ -197,8 +196,10 @@ Pretrainer::StepResult MocoV3::Loss(const PretrainBatch& batch, int64_t step) {
     k1 = key_projector_->forward(key_net_->forward(views[0]));
     k2 = key_projector_->forward(key_net_->forward(views[1]));
   }
-  const auto loss = MocoV3Loss(q1, k2, options_.temperature) + MocoV3Loss(q2, k1, options_.temperature);
-  const auto nearest = torch::matmul(q1.detach(), torch::nn::functional::normalize(k2).t()).argmax(1);
+  const auto loss =
+      MocoV3Loss(q1, k2, options_.temperature) + MocoV3Loss(q2, k1, options_.temperature);
+  const auto nearest =
+      torch::matmul(q1.detach(), torch::nn::functional::normalize(k2).t()).argmax(1);
   const auto own = torch::arange(nearest.size(0), nearest.options());
   return {loss, {{"pretrain/contrast_acc", Share(nearest.eq(own))}}};
 }

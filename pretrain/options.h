@@ -91,17 +91,22 @@ struct PretrainOptions {
       "iterations between checkpoints, 0 = only when interrupted", AtLeast(0));
     v("log_every", log_every, "iterations between metric rows", AtLeast(1));
     v("augment", augment, "augmentation");
-    v("temperature", temperature, "temperature of the softmax (simclr, moco, mocov3; tcn with tcn_loss=xirl)",
-      AtLeast(1e-4));
+    v("temperature", temperature,
+      "temperature of the softmax (simclr, moco, mocov3; tcn with tcn_loss=xirl)", AtLeast(1e-4));
     v("ntxent_scaling", ntxent_scaling,
       "simclr: mean over 2N as in the paper, or the released sum of two means",
       OneOf({"mean", "simclr"}));
-    v("projection_hidden", projection_hidden, "simclr, mocov3: width of the projection head", AtLeast(1));
-    v("projection_dim", projection_dim, "simclr, moco, mocov3: output of the projection head", AtLeast(1));
+    v("projection_hidden", projection_hidden, "simclr, mocov3: width of the projection head",
+      AtLeast(1));
+    v("projection_dim", projection_dim, "simclr, moco, mocov3: output of the projection head",
+      AtLeast(1));
     v("projection_layers", projection_layers,
-      "simclr, mocov3: layers of the projection head (SimCLR 2 = v1, 3 = v2; MoCo v3 2 for ResNet, 3 for ViT)", InRange(1, 4));
+      "simclr, mocov3: layers of the projection head (SimCLR 2 = v1, 3 = v2; MoCo v3 2 for ResNet, "
+      "3 for ViT)",
+      InRange(1, 4));
     v("temporal_window", temporal_window,
-      "simclr, moco, mocov3: views are frames up to this many steps apart, 0 = the same frame", AtLeast(0));
+      "simclr, moco, mocov3: views are frames up to this many steps apart, 0 = the same frame",
+      AtLeast(0));
     v("second_blur_p", second_blur_p,
       "simclr, moco, mocov3: blur_p of the second view, -1 = as the first's", InRange(-1, 1));
     v("second_solarize_p", second_solarize_p,

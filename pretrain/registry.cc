@@ -25,7 +25,8 @@ PretrainMethodRegistry MakeRegistry() {
   PretrainMethodRegistry registry("pretraining method");
   registry.Add("mae", "masked autoencoder: a transformer predicts the patches it does not see, L2",
                Factory<Mae>());
-  registry.Add("moco", "MoCo v1/v2: a query's key among a queue of past keys, cosine", Factory<Moco>());
+  registry.Add("moco", "MoCo v1/v2: a query's key among a queue of past keys, cosine",
+               Factory<Moco>());
   registry.Add("mocov3", "MoCo v3: predictor and momentum encoder, negatives of the batch, cosine",
                Factory<MocoV3>());
   registry.Add("ranking", "a head that tells which of two frames of a demonstration comes later",

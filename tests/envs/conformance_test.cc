@@ -239,8 +239,7 @@ TEST_P(EnvConformance, StateOfOtherShapeIsRefused) {
 
 // Fraction of episodes whose last state is a success, and the distances there; nothing for a task
 // without an expert.
-std::optional<double> SuccessRate(VectorEnv& env, ExpertSkill skill,
-                                  std::vector<float>& distance) {
+std::optional<double> SuccessRate(VectorEnv& env, ExpertSkill skill, std::vector<float>& distance) {
   BatchView view = env.Reset(11);
   Rng rng(12);
   std::vector<float> actions(env.Spec().num_envs * env.Spec().act_dim);

@@ -155,8 +155,8 @@ TEST_P(EnvPictures, DistractorsChangeThePictureOnly) {
   }
 }
 
-// Fewer faces than MuJoCo gives round shapes are not to be told from a small movement. Of our tasks:
-// some others hardly move from picture to picture.
+// Fewer faces than MuJoCo gives round shapes are not to be told from a small movement. Of our
+// tasks: some others hardly move from picture to picture.
 TEST(OwnPictures, CoarseShapesKeepTheMeaning) {
   for (const std::string& id : EnvNames()) {
     if (!IsOwn(id)) continue;

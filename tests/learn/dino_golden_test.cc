@@ -1,12 +1,11 @@
 // DINO's head, loss, schedules and clipping against facebookresearch/dino.
 
-#include "learn/dino.h"
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <cmath>
 
+#include "learn/dino.h"
 #include "tests/golden.h"
 
 namespace v2r {
@@ -73,8 +72,8 @@ TEST(DinoGolden, LossAndCentre) {
     for (int64_t step = 0; step < epochs.size(0); ++step) {
       SCOPED_TRACE(step);
       auto student = c["in.student"][step].clone().requires_grad_();
-      const auto value = loss->forward(student, c["in.teacher"][step],
-                                       temperature(epochs[step].item<int64_t>()));
+      const auto value =
+          loss->forward(student, c["in.teacher"][step], temperature(epochs[step].item<int64_t>()));
       const std::string out = "out.step" + std::to_string(step) + ".";
       EXPECT_TRUE(IsClose(value, c[out + "loss"], {.relative = 1e-6}));
       EXPECT_TRUE(IsClose(loss->center(), c[out + "center"], {.absolute = 1e-7}));

@@ -45,8 +45,7 @@ TEST(MaeGolden, LossOfPixelsAndOfNormalisedPatches) {
     for (const bool norm_pix : {false, true}) {
       const std::string name = norm_pix ? "out.loss_normpix" : "out.loss_raw";
       auto prediction = c["in.pred"].clone().requires_grad_();
-      const auto loss =
-          MaeLoss(prediction, MaeTarget(c["in.imgs"], patch, norm_pix), removed);
+      const auto loss = MaeLoss(prediction, MaeTarget(c["in.imgs"], patch, norm_pix), removed);
       EXPECT_TRUE(IsClose(loss, c[name], {.relative = 1e-6}));
       loss.backward();
       EXPECT_TRUE(IsClose(prediction.grad(), c[name + "_grad_pred"], {.of_max = 1e-6}));
@@ -70,9 +69,9 @@ TEST(MaeGolden, LearningRateOfPretraining) {
       const double hundredths = epochs[i].item<double>() * 100;
       if (hundredths != std::round(hundredths)) continue;
       ++exact;
-      const double rate = hyper.at("lr").get<double>() *
-                          ScheduleFactor("cosine", static_cast<int64_t>(hundredths), total * 100,
-                                         warmup * 100);
+      const double rate =
+          hyper.at("lr").get<double>() *
+          ScheduleFactor("cosine", static_cast<int64_t>(hundredths), total * 100, warmup * 100);
       EXPECT_NEAR(rate, rates[i].item<double>(), 1e-12);
     }
     EXPECT_GE(exact, 4);

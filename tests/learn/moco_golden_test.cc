@@ -72,8 +72,8 @@ void ExpectGradients(const torch::nn::Module& module, const TensorDict& expected
   for (const auto& [name, value] : expected) {
     const auto* parameter = parameters.find(name);
     ASSERT_NE(parameter, nullptr) << name;
-    EXPECT_TRUE(IsClose(parameter->grad(), value, {.relative = 1e-5, .absolute = 1e-7,
-                                                   .of_max = 1e-5}))
+    EXPECT_TRUE(
+        IsClose(parameter->grad(), value, {.relative = 1e-5, .absolute = 1e-7, .of_max = 1e-5}))
         << name;
   }
 }
@@ -91,10 +91,9 @@ void RunQueueCase(const GoldenCase& c, const char* first, const char* second) {
   Rng rng(1);
   KeyQueue queue(hyper.at("dim").get<int64_t>(), hyper.at("K").get<int64_t>(), rng);
   Load(*queue, {{"queue", c["init.queue"]}, {"queue_ptr", c["init.queue_ptr"]}});
-  torch::optim::SGD sgd(query->parameters(),
-                        torch::optim::SGDOptions(notebook ? 0.06 : 0.03)
-                            .momentum(0.9)
-                            .weight_decay(notebook ? 5e-4 : 1e-4));
+  torch::optim::SGD sgd(query->parameters(), torch::optim::SGDOptions(notebook ? 0.06 : 0.03)
+                                                 .momentum(0.9)
+                                                 .weight_decay(notebook ? 5e-4 : 1e-4));
   const auto x1 = c[first], x2 = c[second];
   const int64_t directions = symmetric ? 2 : 1;
   for (int64_t step = 0; step < x1.size(0); ++step) {
@@ -104,10 +103,10 @@ void RunQueueCase(const GoldenCase& c, const char* first, const char* second) {
     for (int64_t k = 0; notebook && k < directions; ++k) {
       permutations.push_back(c["in.shuffle_perms"][step * directions + k]);
     }
-    const MocoStep result = MocoLoss([&](const torch::Tensor& x) { return query->forward(x); },
-                                     [&](const torch::Tensor& x) { return key->forward(x); },
-                                     *queue, x1[step], x2[step], hyper.at("T").get<double>(),
-                                     symmetric, permutations);
+    const MocoStep result =
+        MocoLoss([&](const torch::Tensor& x) { return query->forward(x); },
+                 [&](const torch::Tensor& x) { return key->forward(x); }, *queue, x1[step],
+                 x2[step], hyper.at("T").get<double>(), symmetric, permutations);
     const std::string out = "out.step" + std::to_string(step) + ".";
     EXPECT_TRUE(IsClose(result.loss, c[out + "loss"], {.relative = 1e-5}));
     if (c.has(out + "logits")) {
@@ -143,8 +142,8 @@ TEST(MocoV3Golden, LossAndGradient) {
       const auto loss = MocoV3Loss(q, k, std::stod(name.substr(1)));
       EXPECT_TRUE(IsClose(loss, c["out." + name + ".loss"], {.relative = 1e-6}));
       loss.backward();
-      EXPECT_TRUE(IsClose(q.grad(), c["out." + name + ".grad_q"], {.relative = 1e-5,
-                                                                    .of_max = 1e-6}));
+      EXPECT_TRUE(
+          IsClose(q.grad(), c["out." + name + ".grad_q"], {.relative = 1e-5, .of_max = 1e-6}));
       EXPECT_FALSE(k.grad().defined());
     }
   }

@@ -70,9 +70,8 @@ TEST(DinoGolden, FourTrainingSteps) {
     };
     std::vector<torch::optim::OptimizerParamGroup> groups;
     for (const auto* names : {&decayed, &spared}) {
-      groups.emplace_back(pick(*names),
-                          std::make_unique<torch::optim::AdamWOptions>(
-                              torch::optim::AdamWOptions(0).weight_decay(0)));
+      groups.emplace_back(pick(*names), std::make_unique<torch::optim::AdamWOptions>(
+                                            torch::optim::AdamWOptions(0).weight_decay(0)));
     }
     torch::optim::AdamW optimizer(groups, torch::optim::AdamWOptions(0).weight_decay(0));
     for (int64_t step = 0; step < c["in.lr"].size(0); ++step) {
@@ -83,8 +82,8 @@ TEST(DinoGolden, FourTrainingSteps) {
       static_cast<torch::optim::AdamWOptions&>(optimizer.param_groups()[0].options())
           .weight_decay(c["in.wd"][step].item<double>());
       const auto globals = c["in.global_crops"][step], locals = c["in.local_crops"][step];
-      const auto temperature = c.has("in.teacher_temp") ? c["in.teacher_temp"][step].item<double>()
-                                                        : 0.04;
+      const auto temperature =
+          c.has("in.teacher_temp") ? c["in.teacher_temp"][step].item<double>() : 0.04;
       const auto value = loss->forward(student.forward({globals, locals}),
                                        teacher.forward({globals}), temperature);
       const std::string out = "out.step" + std::to_string(step) + ".";
@@ -105,7 +104,8 @@ TEST(DinoGolden, FourTrainingSteps) {
       for (const auto& [name, expected] : c.Under("final." + who + ".")) {
         // The keys' bias has no gradient but rounding.
         const double absolute = name.ends_with("attn.qkv.bias") ? 5e-3 : 2e-5;
-        EXPECT_TRUE(IsClose(state.at(name), expected, {.absolute = absolute})) << who << " " << name;
+        EXPECT_TRUE(IsClose(state.at(name), expected, {.absolute = absolute}))
+            << who << " " << name;
       }
     }
   }

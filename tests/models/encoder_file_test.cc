@@ -1,11 +1,11 @@
 // The encoder file: what is written comes back, and every damage is refused by name.
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
 #include <fstream>
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "core/files.h"
 #include "core/safetensors.h"

@@ -38,7 +38,7 @@ torch::Tensor Fill(at::IntArrayRef shape, F value) {
 }
 
 inline torch::Tensor Weight(const std::string& kind, const std::string& name, at::IntArrayRef shape,
-                     int64_t k) {
+                            int64_t k) {
   if (name == "cls_token" || name == "pos_embed") {
     return Fill(shape, [&](int64_t i) { return 0.2 * Noise(kind, i, k); });
   }

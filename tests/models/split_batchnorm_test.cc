@@ -20,7 +20,8 @@ TEST(SplitBatchNormGolden, ForwardBackwardAndRunningStatistics) {
       SCOPED_TRACE(step);
       const std::string out = "out.step" + std::to_string(step) + ".";
       // Channels-last in memory as in training.
-      const auto x = c["in.x"][step].contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);
+      const auto x =
+          c["in.x"][step].contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);
       norm->zero_grad();
       const auto y = norm->forward(x);
       EXPECT_TRUE(IsClose(y, c[out + "y"], {.relative = 1e-5, .of_max = 1e-6}));
@@ -32,8 +33,8 @@ TEST(SplitBatchNormGolden, ForwardBackwardAndRunningStatistics) {
       EXPECT_TRUE(IsClose(norm->running_var, c[out + "running_var"], {.relative = 1e-5}));
     }
     norm->eval();
-    EXPECT_TRUE(IsClose(norm->forward(c["in.x"][0]), c["out.eval.y"], {.relative = 1e-5,
-                                                                       .of_max = 1e-6}));
+    EXPECT_TRUE(
+        IsClose(norm->forward(c["in.x"][0]), c["out.eval.y"], {.relative = 1e-5, .of_max = 1e-6}));
   }
 }
 

@@ -53,8 +53,7 @@ TEST(PositionsGolden, InterpolationOfDino) {
       const int64_t height = std::stoll(size), width = std::stoll(size.substr(size.find('x') + 1));
       const auto ours = InterpolatePositionsDino(table, height / patch, width / patch);
       ASSERT_EQ(ours.size(1), 1 + height / patch * (width / patch));
-      EXPECT_TRUE(
-          IsClose(ours.slice(1, 0, expected.size(1)), expected, {.absolute = 1e-5}));
+      EXPECT_TRUE(IsClose(ours.slice(1, 0, expected.size(1)), expected, {.absolute = 1e-5}));
       ++count;
     }
     EXPECT_GT(count, 0);
@@ -158,8 +157,8 @@ TEST(VitGolden, DinoTinyAndSmallOfPatch16) {
         if (size == 224) continue;
         EXPECT_TRUE(IsClose(net->Tokens(x), c[out + "embed" + end], tolerance));
         EXPECT_TRUE(IsClose(all.back(), c[out + "tokens" + end], tolerance));
-        EXPECT_TRUE(IsClose(net->LastAttention(x).select(2, 0), c[out + "last_attn_cls" + end],
-                            tolerance));
+        EXPECT_TRUE(
+            IsClose(net->LastAttention(x).select(2, 0), c[out + "last_attn_cls" + end], tolerance));
       }
     }
   }

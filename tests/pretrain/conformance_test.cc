@@ -55,7 +55,8 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
 
 TEST_P(PretrainConformance, EncoderFileLoads) {
   const auto path = folder_ / "encoder.safetensors";
-  Pretrain(TinyOptions(GetParam()), TinySpec(GetParam()), Squares(), path, kCpu, {}, {{"data", "squares"}});
+  Pretrain(TinyOptions(GetParam()), TinySpec(GetParam()), Squares(), path, kCpu, {},
+           {{"data", "squares"}});
   const Encoder encoder = LoadEncoder(path, kCpu, "float32");
   EXPECT_EQ(encoder.info().at("method"), GetParam());
   EXPECT_EQ(encoder.info().at("iterations"), "3");
@@ -138,7 +139,7 @@ struct KeyCase {
   std::string yaml;                       // the key at another value
   std::vector<std::string> methods = {};  // that read it, empty = all
   std::string base = "";                  // what else is set, on both sides
-  std::string arch = "";  // empty = the one of TinySpec
+  std::string arch = "";                  // empty = the one of TinySpec
 };
 
 std::vector<KeyCase> KeyCases(const std::string& init_from) {

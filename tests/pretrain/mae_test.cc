@@ -1,8 +1,9 @@
 // MAE as a whole: against the reference's model, and what only it asks of its settings.
 
+#include "learn/mae.h"
+
 #include <gmock/gmock.h>
 
-#include "learn/mae.h"
 #include "pretrain/mae.h"
 #include "pretrain/pictures.h"
 #include "tests/golden.h"
@@ -39,8 +40,8 @@ TEST(MaeGolden, WholeModel) {
     for (const auto& [name, value] : c.Under("param.")) {
       (name.starts_with("decoder") || name == "mask_token" ? of_decoder : of_encoder)[name] = value;
     }
-    EXPECT_TRUE(IsClose(ModuleState(*vit).at("pos_embed"), of_encoder.at("pos_embed"),
-                        {.absolute = 1e-6}));
+    EXPECT_TRUE(
+        IsClose(ModuleState(*vit).at("pos_embed"), of_encoder.at("pos_embed"), {.absolute = 1e-6}));
     EXPECT_TRUE(IsClose(ModuleState(*decoder).at("decoder_pos_embed"),
                         of_decoder.at("decoder_pos_embed"), {.absolute = 1e-6}));
     LoadModuleState(*vit, of_encoder, c.name);
@@ -146,9 +147,8 @@ TEST(Mae, TheLastLayerIsScaledToTheTrainedTokens) {
 TEST(Mae, RefusesWhatItCannotWorkWith) {
   const auto refusal = [](const std::string& yaml, const EncoderSpec& spec) {
     TempFolder folder;
-    return UserMessage([&] {
-      Pretrain(With(TinyOptions("mae"), yaml), spec, Squares(), folder / "e", kCpu);
-    });
+    return UserMessage(
+        [&] { Pretrain(With(TinyOptions("mae"), yaml), spec, Squares(), folder / "e", kCpu); });
   };
   EXPECT_THAT(refusal("", TinySpec()), HasSubstr("vit_micro"));
   EXPECT_THAT(refusal("mask_ratio: 0.97", TinySpec("mae")), HasSubstr("16 patches"));
