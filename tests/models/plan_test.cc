@@ -89,7 +89,9 @@ TEST_P(EveryArch, ARowDoesNotDependOnItsCompany) {
       for (const int64_t begin : {0, 20}) {
         const auto part = encoder.Embed(frames.slice(0, begin, begin + count)).cpu();
         const auto expected = together.slice(0, begin, begin + count);
-        if (TestDevice().is_cpu()) {
+        // A matrix product of a transformer may round by the number of its rows.
+        const bool exact = TestDevice().is_cpu() && !GetParam().starts_with("vit_");
+        if (exact) {
           EXPECT_TRUE(torch::equal(part, expected))
               << begin << " " << count << " " << (part - expected).abs().max().item<double>();
         } else {
