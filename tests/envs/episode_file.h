@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -137,6 +139,43 @@ inline Allowed AllowedWhere(bool repeats, const std::string& id) {
                       : "MuJoCo's bits differ on this machine: 1e-5, up to the chaos horizon and "
                         "step by step");
   return repeats ? Allowed{} : Allowed{1e-5 * scale, 1e-5 * scale, false};
+}
+
+// Sizes, bounds and names of info.
+inline void CompareSpec(const EpisodeFile& golden, const VectorEnvSpec& spec) {
+  EXPECT_EQ(spec.obs_dim, golden.obs_dim);
+  const auto list = [&](const char* key) {
+    return nlohmann::json::parse(golden.Text(key)).get<std::vector<float>>();
+  };
+  EXPECT_EQ(spec.act_low, list("action_low"));
+  EXPECT_EQ(spec.act_high, list("action_high"));
+  EXPECT_EQ(spec.max_episode_steps, std::stoi(golden.Text("max_episode_steps")));
+  EXPECT_DOUBLE_EQ(spec.control_dt, std::stod(golden.Text("dt")));
+  std::set<std::string> ours, theirs;
+  for (const InfoField& field : spec.info) ours.insert("info_" + field.name);
+  for (const auto& [name, blob] : golden.file.tensors) {
+    if (name.starts_with("info_")) theirs.insert(name);
+  }
+  EXPECT_EQ(ours, theirs);
+}
+
+// Reward and info of env kOurs. Within `allowed` times what a float32 cost or a force of order 1e3
+// may be off by where bits differ.
+inline void CompareJudgement(const EpisodeFile& golden, int64_t t, const VectorEnvSpec& spec,
+                             const BatchView& view, const Allowed& allowed) {
+  const double reward = golden.At("rewards", t)[0];
+  EXPECT_NEAR(view.env_reward[kOurs], reward,
+              allowed.bits ? allowed.reward : allowed.reward * (1 + std::abs(reward)));
+  const double* ours = view.info.data() + kOurs * spec.info_dim;
+  for (const InfoField& field : spec.info) {
+    const Row theirs = golden.At("info_" + field.name, t);
+    ASSERT_EQ(static_cast<int64_t>(theirs.size()), field.size) << field.name;
+    for (const double value : theirs) {
+      EXPECT_NEAR(*ours++, value,
+                  allowed.bits ? allowed.reward : allowed.reward * (1 + std::abs(value)))
+          << field.name;
+    }
+  }
 }
 
 // Every file of the env set in folders that start with `prefix`.

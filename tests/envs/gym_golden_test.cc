@@ -2,8 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "tests/envs/drive.h"
 #include "tests/envs/episode_file.h"
@@ -51,42 +49,6 @@ bool MachineRepeats(const Golden& golden) {
     if (state != golden.State(t + 1)) return false;
   }
   return true;
-}
-
-void CompareSpec(const Golden& golden, const VectorEnvSpec& spec) {
-  EXPECT_EQ(spec.obs_dim, golden.obs_dim);
-  const auto list = [&](const char* key) {
-    return nlohmann::json::parse(golden.Text(key)).get<std::vector<float>>();
-  };
-  EXPECT_EQ(spec.act_low, list("action_low"));
-  EXPECT_EQ(spec.act_high, list("action_high"));
-  EXPECT_EQ(spec.max_episode_steps, std::stoi(golden.Text("max_episode_steps")));
-  EXPECT_DOUBLE_EQ(spec.control_dt, std::stod(golden.Text("dt")));
-  std::set<std::string> ours, theirs;
-  for (const InfoField& field : spec.info) ours.insert("info_" + field.name);
-  for (const auto& [name, blob] : golden.file.tensors) {
-    if (name.starts_with("info_")) theirs.insert(name);
-  }
-  EXPECT_EQ(ours, theirs);
-}
-
-// Reward and info of env kOurs. Within `allowed` times what a float32 cost or a force of order 1e3
-// may be off by where bits differ.
-void CompareJudgement(const Golden& golden, int64_t t, const VectorEnvSpec& spec,
-                      const BatchView& view, const Allowed& allowed) {
-  const double reward = golden.At("rewards", t)[0];
-  EXPECT_NEAR(view.env_reward[kOurs], reward,
-              allowed.bits ? allowed.reward : allowed.reward * (1 + std::abs(reward)));
-  const double* ours = view.info.data() + kOurs * spec.info_dim;
-  for (const InfoField& field : spec.info) {
-    const Row theirs = golden.At("info_" + field.name, t);
-    ASSERT_EQ(static_cast<int64_t>(theirs.size()), field.size) << field.name;
-    for (const double value : theirs) {
-      EXPECT_NEAR(*ours++, value,
-                  allowed.bits ? allowed.reward : allowed.reward * (1 + std::abs(value)))
-          << field.name;
-    }
-  }
 }
 
 // In Ant and Humanoid the speed is measured from where mj_step left the body a step before, which a

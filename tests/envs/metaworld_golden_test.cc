@@ -2,8 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "tests/envs/drive.h"
 #include "tests/envs/episode_file.h"
@@ -73,37 +71,11 @@ bool MachineRepeats(const Golden& golden) {
   return true;
 }
 
-void CompareSpec(const Golden& golden, const VectorEnvSpec& spec) {
-  EXPECT_EQ(spec.obs_dim, golden.obs_dim);
-  const auto list = [&](const char* key) {
-    return nlohmann::json::parse(golden.Text(key)).get<std::vector<float>>();
-  };
-  EXPECT_EQ(spec.act_low, list("action_low"));
-  EXPECT_EQ(spec.act_high, list("action_high"));
-  EXPECT_EQ(spec.max_episode_steps, std::stoi(golden.Text("max_episode_steps")));
-  EXPECT_DOUBLE_EQ(spec.control_dt, std::stod(golden.Text("dt")));
-  std::set<std::string> ours, theirs;
-  for (const InfoField& field : spec.info) ours.insert("info_" + field.name);
-  for (const auto& [name, blob] : golden.file.tensors) {
-    if (name.starts_with("info_")) theirs.insert(name);
-  }
-  EXPECT_EQ(ours, theirs);
-}
-
 // Of env kOurs after step t.
 void CompareStep(const Golden& golden, int64_t t, const VectorEnv& env, const BatchView& view,
                  const Allowed& allowed) {
   CompareObs(allowed, view.next_obs, golden.At("obs", t));
-  const auto near = [&](const std::string& what, double ours, double theirs) {
-    EXPECT_NEAR(ours, theirs,
-                allowed.bits ? allowed.reward : allowed.reward * (1 + std::abs(theirs)))
-        << what;
-  };
-  near("reward", view.env_reward[kOurs], golden.At("rewards", t)[0]);
-  const double* info = view.info.data() + kOurs * env.Spec().info_dim;
-  for (const InfoField& field : env.Spec().info) {
-    near(field.name, *info++, golden.At("info_" + field.name, t)[0]);
-  }
+  CompareJudgement(golden, t, env.Spec(), view, allowed);
   EXPECT_EQ(view.success[kOurs], golden.At("info_success", t)[0]);
   for (const auto& [name, ours] : {std::pair("terminated", view.terminated[kOurs]),
                                    std::pair("truncated", view.truncated[kOurs])}) {
