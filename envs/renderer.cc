@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
 #include "core/error.h"
@@ -95,12 +98,41 @@ mjvCamera CameraOf(const mjModel* model, int id, int track_body, const ViewOptio
   return camera;
 }
 
+// One thread at a time makes or frees a context: MuJoCo loads OpenGL's functions into globals each
+// time, and drivers are least tested there. A thread that hangs in it is not waited for for ever.
+class Turn {
+ public:
+  explicit Turn(double patience) : patience_(patience) { Take(); }
+  ~Turn() { Give(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  void Take() {
+    std::unique_lock lock(mutex_);
+    has_ = free_.wait_for(lock, std::chrono::duration<double>(patience_), [] { return !taken_; });
+    if (has_) taken_ = true;
+  }
+  void Give() {
+    if (!has_) return;
+    const std::lock_guard lock(mutex_);
+    has_ = taken_ = false;
+    free_.notify_one();
+  }
+
+ private:
+  static inline std::mutex mutex_;
+  static inline std::condition_variable free_;
+  static inline bool taken_ = false;
+  double patience_;
+  bool has_ = false;
+};
+
 }  // namespace
 
 // A GL context with MuJoCo's resources in it and a scene, all of one thread.
 class RenderWorker : public Worker {
  public:
-  RenderWorker(std::shared_ptr<Renderer::Job> job, int index) : job_(std::move(job)) {
+  RenderWorker(std::shared_ptr<Renderer::Job> job, int index)
+      : job_(std::move(job)), turn_(job_->options.patience) {
     const RendererOptions& o = job_->options;
     const mjModel* model = job_->model.get();
     mjv_defaultScene(&scene_);
@@ -131,15 +163,18 @@ class RenderWorker : public Worker {
     pixels_.resize(static_cast<size_t>(context_.offWidth) * context_.offHeight * 3);
     sums_.resize(static_cast<size_t>(context_.offWidth) * 3);
     if (index == 0) job_->gl_renderer = gl_.renderer();
+    DrawOnce();
+    turn_.Give();
   }
   ~RenderWorker() override {
+    turn_.Take();
     mjr_freeContext(&context_);
     if (own_sharp_) mjr_freeContext(&sharp_context_);
     mjv_freeScene(&scene_);
   }
 
   void Do(int64_t item, const std::atomic<bool>& abandoned) override {
-    Paint(item, abandoned);
+    Paint(job_->pictures[item], abandoned);
     if (!abandoned) CheckGl("drawing a picture");
   }
 
@@ -149,9 +184,20 @@ class RenderWorker : public Worker {
       throw Error(fmt::format("{}: GL error {:#x} {}", gl_.renderer(), error, doing));
     }
   }
-  void Paint(int64_t item, const std::atomic<bool>& abandoned) {
+  // The driver compiles what it needs while no other thread does.
+  void DrawOnce() {
+    const mjModel* model = job_->model.get();
+    const DataPtr data(mj_makeData(model));
+    mj_kinematics(model, data.get());
+    mj_comPos(model, data.get());
+    mj_camlight(model, data.get());
+    std::vector<uint8_t> out(static_cast<size_t>(job_->options.height) * job_->options.width * 3);
+    const std::atomic<bool> never{false};
+    Paint({data.get(), out.data()}, never);
+    CheckGl("drawing the first picture");
+  }
+  void Paint(const Picture& picture, const std::atomic<bool>& abandoned) {
     const RendererOptions& o = job_->options;
-    const Picture picture = job_->pictures[item];
     const mjModel* model = picture.model != nullptr ? picture.model : job_->model.get();
     const size_t cameras = picture.stride > 0 ? cameras_.size() : 1;
     for (size_t c = 0; c < cameras; ++c) {
@@ -247,6 +293,7 @@ class RenderWorker : public Worker {
   }
 
   std::shared_ptr<Renderer::Job> job_;
+  Turn turn_;     // around the life of what follows
   GlContext gl_;  // before what lives in it
   mjrContext context_, sharp_context_;
   bool own_sharp_ = false;  // depth and segmentation are drawn in sharp_context_

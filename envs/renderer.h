@@ -34,7 +34,7 @@ struct RendererOptions {
   bool shadow = false, reflection = false;
   int detail_size = 0;   // round shapes are as fine as pictures of this size need, 0 = this one's
   int extra_group = -1;  // geom group drawn besides MuJoCo's default 0, 1, 2
-  double patience = 10;  // seconds without a picture after which the driver is said to hang
+  double patience = 30;  // seconds without a picture after which the driver is said to hang
 };
 
 // The pictures of one simulation to draw. `data` has current kinematics and is only read by the one
