@@ -39,6 +39,7 @@ struct EncoderSpec {
   int64_t heads = 0;
   double drop_path = 0;
   std::string background = "none";
+  bool cls_token = true;
 
   template <typename V>
   void Fields(V& v) {
@@ -78,6 +79,7 @@ struct EncoderSpec {
       "vit: subtract takes the clips' mean picture off the input and divides by each pixel's "
       "deviation",
       OneOf({"none", "subtract"}));
+    v("cls_token", cls_token, "vit: false leaves the transformer's own token out, as I-JEPA does");
   }
 };
 

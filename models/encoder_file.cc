@@ -14,9 +14,9 @@
 namespace v2r {
 namespace {
 
-// What a spec has since there are transformers.
-const std::set<std::string> kTransformerKeys = {"patch_size", "positions", "stem",      "depth",
-                                                "heads",      "drop_path", "background"};
+// What a spec has since there are transformers: files of before lack it.
+const std::set<std::string> kTransformerKeys = {"patch_size", "positions", "stem",       "depth",
+                                                "heads",      "drop_path", "background", "cls_token"};
 
 constexpr const char* kFormat = "v2r-encoder";
 constexpr const char* kVersion = "1";

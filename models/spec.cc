@@ -51,6 +51,9 @@ void CheckVit(const EncoderSpec& spec) {
   if (spec.stem == "conv" && spec.patch_size != 16) {
     ThrowUser("encoder.stem=conv makes patches of 16 pixels; patch_size is {}", spec.patch_size);
   }
+  if (!spec.cls_token && spec.pooling == "cls") {
+    ThrowUser("encoder.pooling=cls needs the token that encoder.cls_token=false leaves out: avg");
+  }
   const VitShape shape = VitShapeOf(spec);
   if (shape.dim % shape.heads != 0) {
     ThrowUser("encoder.heads {} does not divide the {} channels of {}", shape.heads, shape.dim,
@@ -75,6 +78,7 @@ void RefuseVitKeys(const EncoderSpec& spec) {
   refuse("heads", spec.heads != unset.heads);
   refuse("drop_path", spec.drop_path != unset.drop_path);
   refuse("background", spec.background != unset.background);
+  refuse("cls_token", spec.cls_token != unset.cls_token);
 }
 
 }  // namespace

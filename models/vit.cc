@@ -74,6 +74,7 @@ VitShape VitShapeOf(const EncoderSpec& spec) {
 }
 
 VitInit VitInitOf(const EncoderSpec& spec) {
+  if (!spec.cls_token) return VitInit::kIjepa;
   if (spec.positions == "sincos") return VitInit::kMae;
   return spec.positions == "sincos_mocov3" ? VitInit::kMocoV3 : VitInit::kDino;
 }
@@ -87,12 +88,13 @@ VitImpl::VitImpl(const EncoderSpec& spec, const VitShape& shape)
   const int64_t in = 3 * spec.frame_stack, dim = shape.dim, patch = spec.patch_size;
   V2R_CHECK(spec.input_size % patch == 0, "input {} of patches {}", spec.input_size, patch);
   const int64_t side = spec.input_size / patch;
-  cls_token_ = register_parameter("cls_token", torch::zeros({1, 1, dim}));
+  const bool cls = spec.cls_token;
+  if (cls) cls_token_ = register_parameter("cls_token", torch::zeros({1, 1, dim}));
   if (spec.positions == "learned") {
-    positions_ = register_parameter("pos_embed", torch::zeros({1, 1 + side * side, dim}));
+    positions_ = register_parameter("pos_embed", torch::zeros({1, cls + side * side, dim}));
   } else {
     positions_ =
-        register_buffer("pos_embed", SinCosTable(dim, side, side, SinCosLayoutOf(spec), true));
+        register_buffer("pos_embed", SinCosTable(dim, side, side, SinCosLayoutOf(spec), cls));
   }
   if (spec.background == "subtract") {
     const std::vector<int64_t> picture = {1, in, spec.input_size, spec.input_size};
@@ -151,7 +153,7 @@ torch::Tensor VitImpl::PatchTokens(const torch::Tensor& x) {
   } else {
     y = patch_->forward(x.to(patch_->weight.scalar_type()));
   }
-  return y.flatten(2).transpose(1, 2).to(cls_token_.scalar_type());
+  return y.flatten(2).transpose(1, 2).to(positions_.scalar_type());
 }
 
 torch::Tensor VitImpl::Positions(int64_t rows, int64_t cols) {
@@ -159,10 +161,11 @@ torch::Tensor VitImpl::Positions(int64_t rows, int64_t cols) {
 }
 
 torch::Tensor VitImpl::Tokens(const torch::Tensor& x) {
-  const auto patches = PatchTokens(Input(x));
-  const auto cls = cls_token_.expand({x.size(0), -1, -1});
-  return torch::cat({cls, patches}, 1) +
-         Positions(x.size(2) / spec_.patch_size, x.size(3) / spec_.patch_size);
+  auto tokens = PatchTokens(Input(x));
+  if (cls_token_.defined()) {
+    tokens = torch::cat({cls_token_.expand({x.size(0), -1, -1}), tokens}, 1);
+  }
+  return tokens + Positions(x.size(2) / spec_.patch_size, x.size(3) / spec_.patch_size);
 }
 
 torch::Tensor VitImpl::Blocks(torch::Tensor tokens) {
@@ -179,8 +182,8 @@ torch::Tensor VitImpl::Blocks(torch::Tensor tokens) {
 
 torch::Tensor VitImpl::Pool(const torch::Tensor& tokens) const {
   if (spec_.pooling == "cls") return tokens.select(1, 0);
-  if (spec_.pooling == "avg") return tokens.slice(1, 1).mean(1);
-  return tokens.slice(1, 1).flatten(1);
+  const auto patches = tokens.slice(1, spec_.cls_token);
+  return spec_.pooling == "avg" ? patches.mean(1) : patches.flatten(1);
 }
 
 torch::Tensor VitImpl::Pooled(const torch::Tensor& x) { return Pool(Blocks(Tokens(x))); }
@@ -227,6 +230,7 @@ void VitImpl::Init(Rng& rng, VitInit init) {
   InitWeights(*this, rng, ConvInit::kUniform);
   const Rng base(rng.NextU64());
   const bool dino = init == VitInit::kDino, moco = init == VitInit::kMocoV3;
+  const bool ijepa = init == VitInit::kIjepa;
   for (const auto& item : named_parameters()) {
     const std::string& name = item.key();
     auto parameter = item.value();
@@ -240,17 +244,19 @@ void VitImpl::Init(Rng& rng, VitInit init) {
       normal(0.02);
     } else if (name.starts_with("blocks.") && parameter.dim() == 2) {
       const int64_t out = parameter.size(0) / (moco && name.ends_with("qkv.weight") ? 3 : 1);
-      if (dino) {
+      if (dino || ijepa) {
         normal(0.02);
       } else {
         parameter.copy_(Symmetric(stream, parameter.sizes(), XavierBound(parameter.size(1), out)));
       }
     } else if (name.starts_with("blocks.") && name.ends_with("bias")) {
       parameter.zero_();
+    } else if (name == "patch_embed.proj.weight" && ijepa) {
+      normal(0.02);
     } else if (name == "patch_embed.proj.weight" && !dino) {
       const int64_t fan_in = parameter.numel() / parameter.size(0);
       parameter.copy_(Symmetric(stream, parameter.sizes(), XavierBound(fan_in, parameter.size(0))));
-    } else if (name == "patch_embed.proj.bias" && moco) {
+    } else if (name == "patch_embed.proj.bias" && (moco || ijepa)) {
       parameter.zero_();
     }
   }

@@ -23,8 +23,10 @@ VitShape VitShapeOf(const EncoderSpec& spec);
 // positions N(0, .02), biases 0, patch embedding PyTorch's. kMae (models_mae.py): linear layers and
 // patch embedding (on its flattened view) Xavier-uniform, cls token N(0, .02). kMocoV3 (vits.py):
 // Xavier-uniform, of qkv as three layers, patch embedding too with bias 0, cls token N(0, 1e-6).
-// Reads spec.positions: learned is DINO's, sincos MAE's, sincos_mocov3 MoCo v3's.
-enum class VitInit { kDino, kMae, kMocoV3 };
+// kIjepa (src/helper.py): linear layers and patch embedding N(0, .02), biases
+// 0. Without a cls token I-JEPA's; else by spec.positions: learned is DINO's, sincos MAE's,
+// sincos_mocov3 MoCo v3's.
+enum class VitInit { kDino, kMae, kMocoV3, kIjepa };
 VitInit VitInitOf(const EncoderSpec& spec);
 
 // Patch embedding (a convolution, or with stem=conv MoCo v3's four 3x3 convolutions with BatchNorm,
@@ -35,7 +37,8 @@ class VitImpl : public EncoderNetImpl {
  public:
   VitImpl(const EncoderSpec& spec, const VitShape& shape);
 
-  // float [B,3S,H,W] -> [B,D]. pooling flatten: all patch tokens (H = W = input_size); avg: their
+  // float [B,3S,H,W] -> [B,D]. Without spec.cls_token, read "N" where "1+N" stands below. pooling
+  // flatten: all patch tokens (H = W = input_size); avg: their
   // mean; cls: the cls token; all after the final norm.
   torch::Tensor forward(torch::Tensor x) override;
   torch::nn::Linear last_linear() override { return fc_; }
@@ -50,7 +53,7 @@ class VitImpl : public EncoderNetImpl {
   torch::Tensor UndoInput(const torch::Tensor& x) const;  // the inverse
   torch::Tensor PatchTokens(const torch::Tensor& x);      // of Input(): [B,N,D], no positions
   torch::Tensor Positions(int64_t rows, int64_t cols);    // [1,1+N,D]
-  torch::Tensor cls_token() const { return cls_token_; }  // [1,1,D]
+  torch::Tensor cls_token() const { return cls_token_; }  // [1,1,D], or undefined
   torch::Tensor Tokens(const torch::Tensor& x);  // [B,1+N,D], cls first: into the first block
   torch::Tensor Blocks(torch::Tensor tokens);    // all blocks and the final norm
   torch::Tensor Pool(const torch::Tensor& tokens) const;  // of Blocks(): [B,F]

@@ -13,11 +13,11 @@ Mae::Mae(const PretrainOptions& options, EncoderNet net, Rng& rng)
   RefuseFrozenEncoder();
   const EncoderSpec& spec = net_->spec();
   const auto vit = std::dynamic_pointer_cast<VitImpl>(net_);
-  if (!vit || spec.stem != "patch") {
+  if (!vit || spec.stem != "patch" || !spec.cls_token) {
     ThrowUser(
         "pretrain.method=mae leaves patches out: it needs a transformer (encoder.arch=vit_micro, "
-        "vit_tiny, ...) with stem=patch, not arch={} stem={}",
-        spec.arch, spec.stem);
+        "vit_tiny, ...) with stem=patch cls_token=true, not arch={} stem={} cls_token={}",
+        spec.arch, spec.stem, spec.cls_token);
   }
   const int64_t side = spec.input_size / spec.patch_size;
   patches_ = side * side;
@@ -69,14 +69,6 @@ void Mae::AfterStep(int64_t step, int64_t total_steps) {
   net_->train();
 }
 
-std::vector<torch::Tensor> Mae::Parameters() {
-  std::vector<torch::Tensor> trained;
-  const auto fc = net_->last_linear();
-  for (auto& parameter : Method::Parameters()) {
-    const bool of_fc = fc && (parameter.is_same(fc->weight) || parameter.is_same(fc->bias));
-    if (!of_fc) trained.push_back(parameter);
-  }
-  return trained;
-}
+std::vector<torch::Tensor> Mae::Parameters() { return ParametersButLast(); }
 
 }  // namespace v2r

@@ -31,6 +31,16 @@ std::vector<torch::Tensor> Method::Parameters() {
   return parameters;
 }
 
+std::vector<torch::Tensor> Method::ParametersButLast() {
+  std::vector<torch::Tensor> trained;
+  const auto fc = net_->last_linear();
+  for (auto& parameter : Method::Parameters()) {
+    const bool of_fc = fc && (parameter.is_same(fc->weight) || parameter.is_same(fc->bias));
+    if (!of_fc) trained.push_back(parameter);
+  }
+  return trained;
+}
+
 StateDict Method::SaveState() const {
   StateDict state;
   Merge(state, "net", ToStateDict(ModuleState(*net_)));

@@ -31,6 +31,8 @@ class Method : public Pretrainer {
   // views float [B,3S,H,W] in [0,1] -> [B,D]. Without gradient and in eval mode when the encoder is
   // frozen.
   torch::Tensor Embed(const torch::Tensor& views) const;
+  // Parameters() of a method that leaves the net's last linear layer as it is.
+  std::vector<torch::Tensor> ParametersButLast();
   // UserError: with freeze_encoder=true this method has nothing left to train.
   void RefuseFrozenEncoder() const;
 

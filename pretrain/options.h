@@ -7,6 +7,7 @@
 
 #include "core/options.h"
 #include "media/augment.h"
+#include "pretrain/ijepa_options.h"
 
 namespace v2r {
 
@@ -53,6 +54,7 @@ struct PretrainOptions {
   int64_t decoder_dim = 64;
   int64_t decoder_depth = 2;
   int64_t decoder_heads = 4;
+  IjepaOptions ijepa;
   // TCN
   std::string tcn_loss = "triplet";
   double margin = 2.0;
@@ -120,11 +122,12 @@ struct PretrainOptions {
     v("bn_splits", bn_splits,
       "moco: parts of a batch that BatchNorm takes apart, keys in shuffled order; 1 = none",
       AtLeast(1));
-    v("ema_momentum", ema_momentum, "moco, mocov3: share of the slow network that a step keeps",
+    v("ema_momentum", ema_momentum, "moco, mocov3, ijepa: share of the slow network that a step keeps",
       InRange(0, 1));
     v("ema_schedule", ema_schedule,
-      "moco, mocov3: ema_momentum stays, or rises to 1 by the end of training",
-      OneOf({"constant", "cosine"}));
+      "moco, mocov3, ijepa: ema_momentum stays, or rises to 1 by the end of training (I-JEPA: "
+      "linear)",
+      OneOf({"constant", "cosine", "linear"}));
     v("predictor_norm", predictor_norm,
       "mocov3: a BatchNorm ends the predictor (ViT; not for ResNet)");
     v("stop_grad_conv1", stop_grad_conv1,
@@ -136,6 +139,7 @@ struct PretrainOptions {
     v("decoder_dim", decoder_dim, "mae: width of the decoder", AtLeast(4));
     v("decoder_depth", decoder_depth, "mae: blocks of the decoder", InRange(1, 64));
     v("decoder_heads", decoder_heads, "mae: heads of the decoder", InRange(1, 64));
+    v("ijepa", ijepa, "ijepa: its masks and predictor");
     v("tcn_loss", tcn_loss, "tcn: squared-L2 triplet hinge, or XIRL's cross-entropy over frames",
       OneOf({"triplet", "xirl"}));
     v("margin", margin, "tcn: margin of the hinge", AtLeast(0));

@@ -130,9 +130,10 @@ TEST(EncoderSpec, EveryKeyChangesSomething) {
       {"heads", [](EncoderSpec& s) { s.heads = 2; }},
       {"drop_path", [](EncoderSpec& s) { s.drop_path = 0.5; }},
       {"background", [](EncoderSpec& s) { s.background = "subtract"; }},
+      {"cls_token", [](EncoderSpec& s) { s.cls_token = false; }},
   };
-  const std::set<std::string> of_transformers = {"patch_size", "positions", "stem",      "depth",
-                                                 "heads",      "drop_path", "background"};
+  const std::set<std::string> of_transformers = {"patch_size", "positions",  "stem",      "depth", "heads",
+                                                 "drop_path",  "background", "cls_token"};
   const auto result = [](const EncoderSpec& spec) {
     Rng rng(1);
     const auto net = MakeEncoderNet(spec, rng);

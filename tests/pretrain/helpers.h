@@ -63,13 +63,14 @@ inline EncoderSpec TinySpec() {
   return spec;
 }
 
-// What the method takes: transformers only for mae.
+// What the method takes: transformers only for mae and ijepa.
 inline EncoderSpec TinySpec(const std::string& method) {
   EncoderSpec spec = TinySpec();
-  if (method != "mae") return spec;
+  if (method != "mae" && method != "ijepa") return spec;
   spec.arch = "vit_micro";
   spec.depth = 2;
   spec.pooling = "avg";
+  spec.cls_token = method == "mae";
   return spec;
 }
 
@@ -85,6 +86,9 @@ inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations
   options.queue_size = 64;
   options.decoder_dim = 16;
   options.decoder_depth = 1;
+  options.ijepa.min_keep = 1;
+  options.ijepa.pred_emb_dim = 16;
+  options.ijepa.pred_depth = 1;
   return options;
 }
 
