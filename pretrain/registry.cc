@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "pretrain/dino.h"
 #include "pretrain/mae.h"
 #include "pretrain/moco.h"
 #include "pretrain/ranking.h"
@@ -23,6 +24,9 @@ PretrainMethodRegistry::Factory Factory() {
 
 PretrainMethodRegistry MakeRegistry() {
   PretrainMethodRegistry registry("pretraining method");
+  registry.Add("dino",
+               "DINO: a student's views match the centred, sharpened outputs of its teacher",
+               Factory<Dino>());
   registry.Add("mae", "masked autoencoder: a transformer predicts the patches it does not see, L2",
                Factory<Mae>());
   registry.Add("moco", "MoCo v1/v2: a query's key among a queue of past keys, cosine",
