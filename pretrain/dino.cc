@@ -66,6 +66,18 @@ AugmentOptions LocalAugment(const PretrainOptions& options) {
   return augment;
 }
 
+torch::Tensor Through(torch::nn::BatchNorm1d& norm, DinoHead& head, const torch::Tensor& z) {
+  return head->forward(norm.is_empty() ? z : norm->forward(z));
+}
+
+// Makes `norm`, as in eval mode, part of the linear layer before it.
+void Fold(const torch::nn::BatchNorm1dImpl& norm, torch::nn::LinearImpl& linear) {
+  const torch::NoGradGuard no_grad;
+  const auto scale = torch::rsqrt(norm.running_var + norm.options.eps());
+  linear.weight.mul_(scale.unsqueeze(1));
+  linear.bias.sub_(norm.running_mean).mul_(scale);
+}
+
 }  // namespace
 
 TargetWatch::TargetWatch(int64_t out_dim) : most_(std::log(static_cast<double>(out_dim))) {}
@@ -128,6 +140,18 @@ Dino::Dino(const PretrainOptions& options, EncoderNet net, Rng& rng)
   teacher_head_->to(device);
   CopyState(*teacher_head_, *head_);
   Freeze(*teacher_head_);
+  if (options_.embedding_norm) {
+    if (!net_->last_linear()) {
+      ThrowUser(
+          "pretrain.embedding_norm=true becomes part of the encoder's last linear layer, and "
+          "encoder.embedding_dim is 0. Set embedding_dim, or embedding_norm=false");
+    }
+    for (auto* norm : {&norm_, &teacher_norm_}) {
+      *norm =
+          torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(net_->output_dim()).affine(false));
+      (*norm)->to(device);
+    }
+  }
   teacher_ = MomentumNet(net_);
   if (const auto vit = std::dynamic_pointer_cast<VitImpl>(teacher_)) vit->SetDropPath(0);
   loss_ = DinoLoss(options_.out_dim, options_.temperature, options_.center_momentum);
@@ -158,15 +182,13 @@ PretrainBatch Dino::Views(const ClipSet& clips, Rng& rng) const {
   return batch;
 }
 
-torch::Tensor Dino::Student(const PretrainBatch& batch) {
+torch::Tensor Dino::Embeddings(const PretrainBatch& batch) {
   const auto globals = Normalise(net_->spec(), batch.tensors.at("globals"));
   const auto found = batch.tensors.find("locals");
-  if (found == batch.tensors.end()) return head_->forward(net_->forward(globals));
+  if (found == batch.tensors.end()) return net_->forward(globals);
   const auto locals = Normalise(net_->spec(), found->second);
-  if (locals.size(2) == globals.size(2)) {
-    return head_->forward(net_->forward(torch::cat({globals, locals})));
-  }
-  return head_->forward(torch::cat({net_->forward(globals), net_->forward(locals)}));
+  if (locals.size(2) == globals.size(2)) return net_->forward(torch::cat({globals, locals}));
+  return torch::cat({net_->forward(globals), net_->forward(locals)});
 }
 
 Pretrainer::StepResult Dino::Loss(const PretrainBatch& batch, int64_t step) {
@@ -174,12 +196,12 @@ Pretrainer::StepResult Dino::Loss(const PretrainBatch& batch, int64_t step) {
   {
     const torch::NoGradGuard no_grad;
     const auto globals = Normalise(net_->spec(), batch.tensors.at("globals"));
-    targets = teacher_head_->forward(teacher_->forward(globals));
+    targets = Through(teacher_norm_, teacher_head_, teacher_->forward(globals));
   }
   const double temperature =
       DinoTeacherTemperature(options_.warmup_teacher_temp, options_.teacher_temp,
                              options_.warmup_teacher_temp_epochs, Epoch(step));
-  const auto loss = loss_->forward(Student(batch), targets, temperature);
+  const auto loss = loss_->forward(Through(norm_, head_, Embeddings(batch)), targets, temperature);
   const double entropy = loss_->target_entropy().item<double>();
   const double mean_entropy = loss_->mean_target_entropy().item<double>();
   watch_.Add(entropy, mean_entropy);
@@ -200,11 +222,22 @@ void Dino::AfterStep(int64_t step, int64_t /*total_steps*/) {
   EmaUpdate(*teacher_head_, *head_, momentum);
 }
 
+EncoderNet Dino::encoder() {
+  if (teacher_norm_.is_empty()) return teacher_;
+  EncoderNet copy = MomentumNet(teacher_);
+  Fold(*teacher_norm_, *copy->last_linear());
+  return copy;
+}
+
 StateDict Dino::SaveState() const {
   StateDict state = Method::SaveState();
   Merge(state, "teacher", ToStateDict(ModuleState(*teacher_)));
   Merge(state, "teacher_head", ToStateDict(ModuleState(*teacher_head_)));
   Merge(state, "dino_loss", ToStateDict(ModuleState(*loss_)));
+  if (!norm_.is_empty()) {
+    Merge(state, "norm", ToStateDict(ModuleState(*norm_)));
+    Merge(state, "teacher_norm", ToStateDict(ModuleState(*teacher_norm_)));
+  }
   StateDict watch;
   watch_.Save(watch);
   Merge(state, "watch", std::move(watch));
@@ -219,6 +252,10 @@ void Dino::LoadState(const StateDict& state) {
   load(*teacher_, "teacher");
   load(*teacher_head_, "teacher_head");
   load(*loss_, "dino_loss");
+  if (!norm_.is_empty()) {
+    load(*norm_, "norm");
+    load(*teacher_norm_, "teacher_norm");
+  }
   watch_.Load(Under(state, "watch"));
 }
 

@@ -40,19 +40,21 @@ class Dino : public Method {
   StepResult Loss(const PretrainBatch& batch, int64_t step) override;
   void BeforeStep(int64_t step) override;  // the last layer is frozen for the first epochs
   void AfterStep(int64_t step, int64_t total_steps) override;  // EMA
-  EncoderNet encoder() override { return teacher_; }
+  EncoderNet encoder() override;  // the teacher, embedding_norm in its last layer
   std::string metric() const override { return "cosine"; }
   StateDict SaveState() const override;
   void LoadState(const StateDict& state) override;
 
  private:
   int64_t Epoch(int64_t step) const { return step / epoch_iterations_; }
-  torch::Tensor Student(const PretrainBatch& batch);
+  // The student's embeddings of all views, global ones first.
+  torch::Tensor Embeddings(const PretrainBatch& batch);
 
   AugmentOptions local_augment_;
   int64_t local_size_ = 0;
   int64_t epoch_iterations_ = 1;
   DinoHead head_{nullptr}, teacher_head_{nullptr};
+  torch::nn::BatchNorm1d norm_{nullptr}, teacher_norm_{nullptr};  // null without embedding_norm
   EncoderNet teacher_;
   DinoLoss loss_{nullptr};
   TargetWatch watch_;

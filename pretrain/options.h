@@ -60,6 +60,7 @@ struct PretrainOptions {
   int64_t freeze_last_layer = 1;
   int64_t epoch_iterations = 0;
   double center_momentum = 0.9;
+  bool embedding_norm = false;
   int64_t local_crops_number = 8;
   int64_t local_crops_size = 0;
   std::vector<double> local_crops_scale = {0.05, 0.4};
@@ -175,6 +176,10 @@ struct PretrainOptions {
       "dino: iterations that make an epoch, 0 = as many as show every frame once", AtLeast(0));
     v("center_momentum", center_momentum, "dino: share of the centre that a step keeps",
       InRange(0, 1));
+    v("embedding_norm", embedding_norm,
+      "dino: BatchNorm without weights between embedding and head, part of the encoder's last "
+      "layer "
+      "in its file: the frames of one scene else end up in one direction");
     v("local_crops_number", local_crops_number, "dino: small views besides the two global ones",
       InRange(0, 64));
     v("local_crops_size", local_crops_size,
