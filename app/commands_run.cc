@@ -2,6 +2,7 @@
 // quickstart.
 #include <iostream>
 
+#include "app/attention.h"
 #include "app/commands.h"
 #include "app/demos.h"
 #include "app/recorder.h"
@@ -151,6 +152,16 @@ int EmbedCommand(const Words& overrides) {
   options.data.frame_size = encoder.spec().input_size;
   options.data.resize = encoder.spec().resize;
   const ClipSet clips = LoadClips(options.data);
+  std::filesystem::path pictures = options.out;
+  pictures.replace_extension();
+  pictures += "_attention";
+  int64_t drawn = 0;
+  if (options.attention.enabled) {
+    const EncoderNet net = LoadEncoderFile(options.encoder.path).net;
+    net->to(encoder.device());
+    drawn = WriteAttention(*RequireVit(net, options.encoder.path), clips, options.attention,
+                           pictures);
+  }
   TensorDict embeddings;
   Progress progress("embedding", static_cast<int64_t>(clips.clips.size()));
   for (const Clip& clip : clips.clips) {
@@ -160,6 +171,9 @@ int EmbedCommand(const Words& overrides) {
   }
   WriteSafetensors(options.out, ToStateDict(embeddings), {{"encoder", encoder.Fingerprint()}});
   std::cout << fmt::format("{} clips embedded into {}\n", embeddings.size(), options.out);
+  if (options.attention.enabled) {
+    std::cout << fmt::format("attention: {} pictures in {}\n", drawn, pictures.string());
+  }
   return 0;
 }
 

@@ -49,7 +49,7 @@ int Run(int argc, char** argv) {
 
   Words words;
   std::string text, run, checkpoint = "last", out, device = "auto";
-  bool multirun = false, allow_software_gl = false;
+  bool multirun = false, allow_software_gl = false, attention = false;
   int64_t episodes = 0, seed = 10000;
   std::vector<std::string> alias_values(std::size(kAliases));
 
@@ -73,6 +73,8 @@ int Run(int argc, char** argv) {
   CLI::App* demos = with_words(app.add_subcommand("demos", "film a task's scripted expert to MP4"));
   CLI::App* pretrain = with_words(app.add_subcommand("pretrain", "videos -> encoder file"));
   CLI::App* embed = with_words(app.add_subcommand("embed", "videos -> embeddings"));
+  embed->add_flag("--attention", attention,
+                  "also write pictures of where a transformer looks (attention.enabled=true)");
   CLI::App* train = with_words(
       app.add_subcommand("train", "demonstrations -> encoder -> reward -> agent -> video, report"));
   train->add_option("--resume", run, "continue this run directory from its last checkpoint");
@@ -154,6 +156,7 @@ int Run(int argc, char** argv) {
   if (*help) return v2r::HelpCommand(text);
   if (*demos) return v2r::DemosCommand(words);
   if (*pretrain) return v2r::PretrainCommand(words);
+  if (attention) words.push_back("attention.enabled=true");
   if (*embed) return v2r::EmbedCommand(words);
   if (*train) return v2r::TrainCommand(words, run, multirun);
   if (*eval) return v2r::EvalCommand(run, checkpoint, episodes, seed);

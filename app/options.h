@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agents/make.h"
+#include "app/attention.h"
 #include "core/options.h"
 #include "envs/make.h"
 #include "media/clips.h"
@@ -187,6 +188,7 @@ struct EmbedCommandOptions {
   std::string dtype = "float32";
   DataOptions data;
   EncoderOptions encoder;
+  AttentionOptions attention;
 
   template <typename V>
   void Fields(V& v) {
@@ -196,6 +198,7 @@ struct EmbedCommandOptions {
     v("dtype", dtype, "of the encoder's convolutions", OneOf({"float32", "bfloat16"}));
     v("data", data, "videos (data=FOLDER is short for data.path=FOLDER)");
     v("encoder", encoder, "encoder.path: the encoder file (encoder=FILE)");
+    v("attention", attention, "pictures of where a transformer looks");
   }
 };
 

@@ -78,7 +78,8 @@ torch::Tensor DinoLossImpl::forward(const torch::Tensor& student, const torch::T
             "student [{}], teacher [{}]", fmt::join(student.sizes(), ", "),
             fmt::join(teacher.sizes(), ", "));
   const auto raw = teacher.detach();
-  const auto targets = torch::softmax((raw - center_) / teacher_temp, -1).chunk(2);
+  const auto target = torch::softmax((raw - center_) / teacher_temp, -1);
+  const auto targets = target.chunk(2);
   const auto log_probabilities = torch::log_softmax(student / student_temp_, -1).chunk(crops);
   torch::Tensor sum = torch::zeros({}, student.options());
   for (int64_t t = 0; t < 2; ++t) {
@@ -87,27 +88,27 @@ torch::Tensor DinoLossImpl::forward(const torch::Tensor& student, const torch::T
     }
   }
   const torch::NoGradGuard no_grad;
+  target_entropy_ = -torch::xlogy(target, target).sum(-1).mean();
+  const auto mean_target = target.mean(0);
+  mean_target_entropy_ = -torch::xlogy(mean_target, mean_target).sum();
   center_.mul_(center_momentum_).add_(raw.mean(0, /*keepdim=*/true), 1 - center_momentum_);
   const torch::AutoGradMode grad(true);
   return sum / static_cast<double>(2 * (crops - 1));
 }
 
-double DinoTeacherEntropy(const torch::Tensor& teacher, const torch::Tensor& center,
-                          double teacher_temp) {
-  const torch::NoGradGuard no_grad;
-  const auto log_p = torch::log_softmax((teacher - center) / teacher_temp, -1);
-  return -(log_p.exp() * log_p).sum(-1).mean().item<double>();
+double DinoCosine(double base, double final, int64_t step, int64_t total, int64_t warmup,
+                  double start) {
+  if (step < warmup) return LinearStep(start, base, step, warmup);
+  const double share = static_cast<double>(step - warmup) / static_cast<double>(total - warmup);
+  return final + 0.5 * (base - final) * (1 + std::cos(std::numbers::pi * share));
 }
 
 std::vector<double> DinoCosineSchedule(double base, double final, int64_t total, int64_t warmup,
                                        double start) {
   V2R_CHECK(warmup >= 0 && warmup <= total, "{} of {} steps warm up", warmup, total);
   std::vector<double> values;
-  for (int64_t i = 0; i < warmup; ++i) values.push_back(LinearStep(start, base, i, warmup));
-  const auto rest = static_cast<double>(total - warmup);
-  for (int64_t i = 0; i < total - warmup; ++i) {
-    const double angle = std::numbers::pi * static_cast<double>(i) / rest;
-    values.push_back(final + 0.5 * (base - final) * (1 + std::cos(angle)));
+  for (int64_t i = 0; i < total; ++i) {
+    values.push_back(DinoCosine(base, final, i, total, warmup, start));
   }
   return values;
 }

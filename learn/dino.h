@@ -51,21 +51,24 @@ class DinoLossImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& student, const torch::Tensor& teacher,
                         double teacher_temp);
   const torch::Tensor& center() const { return center_; }
+  // Of the last forward, in nats, scalars: mean entropy of a sample's target, and entropy of the
+  // batch's mean target. Near ln(out_dim) the first says "uniform", near 0 the second "one output".
+  const torch::Tensor& target_entropy() const { return target_entropy_; }
+  const torch::Tensor& mean_target_entropy() const { return mean_target_entropy_; }
 
  private:
   double student_temp_, center_momentum_;
+  torch::Tensor target_entropy_, mean_target_entropy_;
   torch::Tensor center_;
 };
 TORCH_MODULE(DinoLoss);
 
-// Mean entropy in nats of softmax((teacher - center) / teacher_temp); ln(out_dim) = collapsed to
-// uniform, 0 = to one output.
-double DinoTeacherEntropy(const torch::Tensor& teacher, const torch::Tensor& center,
-                          double teacher_temp);
-
-// utils.py cosine_scheduler as an array of `total` values: linear warm-up from `start` to base over
-// `warmup` steps, its end included (base is reached at warmup - 1 and again at warmup), then
-// final + (base - final)/2 (1 + cos(pi i / (total - warmup))).
+// The value at `step` of utils.py cosine_scheduler: linear warm-up from `start` to base over
+// `warmup` steps, its end included (base is reached at warmup - 1 and again at warmup), then final
+// + (base - final)/2 (1 + cos(pi i / (total - warmup))).
+double DinoCosine(double base, double final, int64_t step, int64_t total, int64_t warmup = 0,
+                  double start = 0);
+// All `total` values of it.
 std::vector<double> DinoCosineSchedule(double base, double final, int64_t total, int64_t warmup = 0,
                                        double start = 0);
 // The teacher's temperature of an epoch: linear from warmup_temp to temp over `warmup` epochs (its

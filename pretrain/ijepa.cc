@@ -5,8 +5,6 @@
 
 #include "core/error.h"
 #include "learn/ema.h"
-#include "learn/schedules.h"
-#include "models/init.h"
 #include "pretrain/pictures.h"
 
 namespace v2r {
@@ -84,11 +82,8 @@ Ijepa::Ijepa(const PretrainOptions& options, EncoderNet net, Rng& rng)
                                                  .cols = side},
                               rng);
   AddTrained("predictor", predictor_.ptr());
-  target_net_ = std::dynamic_pointer_cast<VitImpl>(BlankEncoderNet(spec));
-  target_net_->to(net_->parameters().at(0).device());
+  target_net_ = std::dynamic_pointer_cast<VitImpl>(MomentumNet(net_));
   target_net_->SetDropPath(0);
-  CopyState(*target_net_, *net_);
-  Freeze(*target_net_);
 }
 
 // The net is initialised to the data after it was handed over: its copy starts where it does.
@@ -113,8 +108,7 @@ Pretrainer::StepResult Ijepa::Loss(const PretrainBatch& batch, int64_t /*step*/)
 }
 
 void Ijepa::AfterStep(int64_t step, int64_t total_steps) {
-  EmaUpdate(*target_net_, *net_,
-            Anneal(options_.ema_schedule, options_.ema_momentum, 1.0, step, total_steps));
+  EmaUpdate(*target_net_, *net_, EmaMomentum(options_, step));
   if (step + 1 < total_steps || !options_.data_dependent_init || !net_->last_linear()) return;
   target_net_->eval();
   DataDependentInit(*target_net_, demos_);

@@ -3,6 +3,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "learn/ema.h"
+#include "learn/schedules.h"
+#include "models/init.h"
 
 namespace v2r {
 
@@ -83,6 +86,19 @@ void Method::RefuseFrozenEncoder() const {
       "keeps no head. Use "
       "method=ranking, or freeze_encoder=false",
       options_.method);
+}
+
+EncoderNet MomentumNet(const EncoderNet& net) {
+  EncoderNet copy = BlankEncoderNet(net->spec());
+  copy->to(net->parameters().at(0).device());
+  CopyState(*copy, *net);
+  Freeze(*copy);
+  copy->train();
+  return copy;
+}
+
+double EmaMomentum(const PretrainOptions& options, int64_t step) {
+  return Anneal(options.ema_schedule, options.ema_momentum, 1.0, step, options.iterations);
 }
 
 torch::Tensor Normalise(const EncoderSpec& spec, const torch::Tensor& pictures) {

@@ -44,6 +44,12 @@ class Method : public Pretrainer {
   std::map<std::string, Head> heads_;
 };
 
+// A network of the same weights that no gradient reaches, in train mode as the references' momentum
+// encoders and teachers: its BatchNorm gathers statistics of its own.
+EncoderNet MomentumNet(const EncoderNet& net);
+// What such a network keeps at iteration `step`: options.ema_momentum along options.ema_schedule.
+double EmaMomentum(const PretrainOptions& options, int64_t step);
+
 // float [B,3S,H,W] in [0,1] -> normalised by the spec's mean and deviation, as
 // EncoderNetImpl::forward takes it, channels-last.
 torch::Tensor Normalise(const EncoderSpec& spec, const torch::Tensor& pictures);

@@ -5,7 +5,6 @@
 #include "core/error.h"
 #include "core/torch_rng.h"
 #include "learn/ema.h"
-#include "learn/schedules.h"
 #include "models/init.h"
 #include "models/split_batchnorm.h"
 #include "models/vit.h"
@@ -13,16 +12,6 @@
 
 namespace v2r {
 namespace {
-
-// A network of the same weights that no gradient reaches, in train mode as the reference's.
-EncoderNet KeyNet(const EncoderNet& net) {
-  EncoderNet copy = BlankEncoderNet(net->spec());
-  copy->to(net->parameters().at(0).device());
-  CopyState(*copy, *net);
-  Freeze(*copy);
-  copy->train();
-  return copy;
-}
 
 torch::nn::Sequential MocoHead(const std::string& kind, int64_t in, int64_t out) {
   torch::nn::Sequential head;
@@ -59,10 +48,6 @@ void RequireRoomInQueue(const PretrainOptions& options) {
 
 double Share(const torch::Tensor& hits) { return hits.to(torch::kFloat).mean().item<double>(); }
 
-double EmaMomentum(const PretrainOptions& options, int64_t step) {
-  return Anneal(options.ema_schedule, options.ema_momentum, 1.0, step, options.iterations);
-}
-
 }  // namespace
 
 Moco::Moco(const PretrainOptions& options, EncoderNet net, Rng& rng)
@@ -79,7 +64,7 @@ Moco::Moco(const PretrainOptions& options, EncoderNet net, Rng& rng)
   queue_ = KeyQueue(dim, options_.queue_size, rng);
   const torch::Device device = net_->parameters().at(0).device();
   queue_->to(device);
-  key_net_ = KeyNet(net_);
+  key_net_ = MomentumNet(net_);
   MakeKeyHead(key_head_, head_, device);
   if (options_.bn_splits == 1) return;
   if (options_.batch_size % options_.bn_splits != 0) {
@@ -168,7 +153,7 @@ MocoV3::MocoV3(const PretrainOptions& options, EncoderNet net, Rng& rng)
   InitWeights(*predictor_, rng, ConvInit::kUniform);
   AddTrained("projector", projector_.ptr());
   AddTrained("predictor", predictor_.ptr());
-  key_net_ = KeyNet(net_);
+  key_net_ = MomentumNet(net_);
   MakeKeyHead(key_projector_, projector_, net_->parameters().at(0).device());
 }
 

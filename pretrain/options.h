@@ -18,9 +18,12 @@ struct PretrainOptions {
   int64_t batch_size = 64;
   std::string optimizer = "adamw";
   double learning_rate = 1e-3;
+  double min_learning_rate = 0;
   double weight_decay = 0.01;
+  double weight_decay_end = -1;
   double adam_beta2 = 0.999;
   bool decay_norm_and_bias = true;
+  double clip_grad = 0;
   int64_t warmup_iterations = 0;
   std::string schedule = "cosine";
   std::string init_from;
@@ -48,6 +51,21 @@ struct PretrainOptions {
   std::string ema_schedule = "constant";
   bool predictor_norm = true;
   bool stop_grad_conv1 = false;
+  // DINO
+  int64_t out_dim = 1024;
+  bool use_bn_in_head = false;
+  bool norm_last_layer = true;
+  double warmup_teacher_temp = 0.04;
+  double teacher_temp = 0.04;
+  int64_t warmup_teacher_temp_epochs = 0;
+  int64_t freeze_last_layer = 1;
+  int64_t epoch_iterations = 0;
+  double center_momentum = 0.9;
+  bool embedding_norm = false;
+  int64_t local_crops_number = 8;
+  int64_t local_crops_size = 0;
+  std::vector<double> local_crops_scale = {0.05, 0.4};
+  double local_blur_p = -1;
   // MAE
   double mask_ratio = 0.75;
   bool norm_pix_loss = true;
@@ -76,14 +94,24 @@ struct PretrainOptions {
     v("batch_size", batch_size, "samples (pairs, triplets) a step", AtLeast(2));
     v("optimizer", optimizer, "optimiser", OneOf({"adamw", "adam", "sgd", "lars"}));
     v("learning_rate", learning_rate, "step size after warm-up", AtLeast(0));
+    v("min_learning_rate", min_learning_rate,
+      "step size at the end of schedule linear, cosine, dino", AtLeast(0));
     v("weight_decay", weight_decay, "weight decay (decoupled for adamw)", AtLeast(0));
+    v("weight_decay_end", weight_decay_end,
+      "weight decay moves there along a half cosine (DINO 0.04 to 0.4), -1 = it stays",
+      AtLeast(-1));
     v("adam_beta2", adam_beta2, "adamw, adam: decay of the mean square (MAE 0.95)",
       InRange(0, 0.99999));
     v("decay_norm_and_bias", decay_norm_and_bias,
       "false: weight decay spares parameters of one dimension (biases, normalisation), as MAE and "
       "DINO do");
     v("warmup_iterations", warmup_iterations, "linear warm-up", AtLeast(0));
-    v("schedule", schedule, "step size after warm-up", OneOf({"cosine", "linear", "constant"}));
+    v("schedule", schedule,
+      "step size after warm-up; dino is cosine whose warm-up ends one step earlier, as DINO's does",
+      OneOf({"cosine", "linear", "constant", "dino"}));
+    v("clip_grad", clip_grad,
+      "each parameter's gradient on its own is scaled to at most this norm (DINO 3), 0 = off",
+      AtLeast(0));
     v("init_from", init_from, "encoder file whose weights to start from, empty = fresh weights");
     v("freeze_encoder", freeze_encoder, "train only the method's heads on a frozen encoder");
     v("data_dependent_init", data_dependent_init,
@@ -94,25 +122,29 @@ struct PretrainOptions {
     v("log_every", log_every, "iterations between metric rows", AtLeast(1));
     v("augment", augment, "augmentation");
     v("temperature", temperature,
-      "temperature of the softmax (simclr, moco, mocov3; tcn with tcn_loss=xirl)", AtLeast(1e-4));
+      "temperature of the softmax (simclr, moco, mocov3; tcn with tcn_loss=xirl; dino: of the "
+      "student)",
+      AtLeast(1e-4));
     v("ntxent_scaling", ntxent_scaling,
       "simclr: mean over 2N as in the paper, or the released sum of two means",
       OneOf({"mean", "simclr"}));
-    v("projection_hidden", projection_hidden, "simclr, mocov3: width of the projection head",
+    v("projection_hidden", projection_hidden, "simclr, mocov3, dino: width of the projection head",
       AtLeast(1));
-    v("projection_dim", projection_dim, "simclr, moco, mocov3: output of the projection head",
-      AtLeast(1));
+    v("projection_dim", projection_dim,
+      "simclr, moco, mocov3: output of the projection head; dino: its bottleneck", AtLeast(1));
     v("projection_layers", projection_layers,
-      "simclr, mocov3: layers of the projection head (SimCLR 2 = v1, 3 = v2; MoCo v3 2 for ResNet, "
-      "3 for ViT)",
+      "simclr, mocov3, dino: layers of the projection head (SimCLR 2 = v1, 3 = v2; MoCo v3 2 for "
+      "ResNet, 3 for ViT; DINO 3, the last layer not counted)",
       InRange(1, 4));
     v("temporal_window", temporal_window,
-      "simclr, moco, mocov3: views are frames up to this many steps apart, 0 = the same frame",
+      "simclr, moco, mocov3, dino: views are frames up to this many steps apart, 0 = the same "
+      "frame",
       AtLeast(0));
     v("second_blur_p", second_blur_p,
-      "simclr, moco, mocov3: blur_p of the second view, -1 = as the first's", InRange(-1, 1));
+      "simclr, moco, mocov3, dino: blur_p of the second view, -1 = as the first's", InRange(-1, 1));
     v("second_solarize_p", second_solarize_p,
-      "simclr, moco, mocov3: solarize_p of the second view, -1 = as the first's", InRange(-1, 1));
+      "simclr, moco, mocov3, dino: solarize_p of the second view, -1 = as the first's",
+      InRange(-1, 1));
     v("moco_head", moco_head,
       "moco: what is behind the embedding in training: a linear layer (v1), an MLP (v2), or none",
       OneOf({"none", "linear", "mlp"}));
@@ -122,16 +154,45 @@ struct PretrainOptions {
     v("bn_splits", bn_splits,
       "moco: parts of a batch that BatchNorm takes apart, keys in shuffled order; 1 = none",
       AtLeast(1));
-    v("ema_momentum", ema_momentum, "moco, mocov3, ijepa: share of the slow network that a step keeps",
-      InRange(0, 1));
+    v("ema_momentum", ema_momentum,
+      "moco, mocov3, dino, ijepa: share of the slow network that a step keeps", InRange(0, 1));
     v("ema_schedule", ema_schedule,
-      "moco, mocov3, ijepa: ema_momentum stays, or rises to 1 by the end of training (I-JEPA: "
-      "linear)",
+      "moco, mocov3, dino, ijepa: ema_momentum stays, or rises to 1 by the end of training "
+      "(I-JEPA: linear)",
       OneOf({"constant", "cosine", "linear"}));
     v("predictor_norm", predictor_norm,
       "mocov3: a BatchNorm ends the predictor (ViT; not for ResNet)");
     v("stop_grad_conv1", stop_grad_conv1,
       "mocov3: a transformer's patch embedding stays as it was drawn");
+    v("out_dim", out_dim, "dino: outputs over which student and teacher agree (65536 in the paper)",
+      AtLeast(2));
+    v("use_bn_in_head", use_bn_in_head, "dino: BatchNorm between the layers of the head");
+    v("norm_last_layer", norm_last_layer, "dino: rows of the last layer keep length 1");
+    v("warmup_teacher_temp", warmup_teacher_temp,
+      "dino: the teacher's temperature in the first of warmup_teacher_temp_epochs", AtLeast(1e-3));
+    v("teacher_temp", teacher_temp, "dino: the teacher's temperature after them", AtLeast(1e-3));
+    v("warmup_teacher_temp_epochs", warmup_teacher_temp_epochs,
+      "dino: epochs in which the teacher's temperature rises", AtLeast(0));
+    v("freeze_last_layer", freeze_last_layer,
+      "dino: epochs in which the last layer stays as it was drawn", AtLeast(0));
+    v("epoch_iterations", epoch_iterations,
+      "dino: iterations that make an epoch, 0 = as many as show every frame once", AtLeast(0));
+    v("center_momentum", center_momentum, "dino: share of the centre that a step keeps",
+      InRange(0, 1));
+    v("embedding_norm", embedding_norm,
+      "dino: BatchNorm without weights between embedding and head, part of the encoder's last "
+      "layer "
+      "in its file: the frames of one scene else end up in one direction");
+    v("local_crops_number", local_crops_number, "dino: small views besides the two global ones",
+      InRange(0, 64));
+    v("local_crops_size", local_crops_size,
+      "dino: side of the small views in pixels, 0 = input_size; of another size where the encoder "
+      "takes one (pooling avg or cls)",
+      AtLeast(0));
+    v("local_crops_scale", local_crops_scale,
+      "dino: smallest and largest share of the area that a small view shows");
+    v("local_blur_p", local_blur_p, "dino: blur_p of the small views, -1 = as the first's",
+      InRange(-1, 1));
     v("mask_ratio", mask_ratio, "mae: share of the patches that the encoder does not see",
       InRange(0.01, 0.99));
     v("norm_pix_loss", norm_pix_loss,

@@ -51,14 +51,15 @@ torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frame
 }
 
 torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> frames,
-                             const AugmentOptions& augment, const EncoderSpec& spec, Rng& rng) {
+                             const AugmentOptions& augment, const EncoderSpec& spec, Rng& rng,
+                             int64_t size) {
   const torch::Tensor plain = PlainViews(clips, frames, spec);
   const torch::Tensor pictures = plain.view({-1, 3, spec.input_size, spec.input_size});
-  return Augmenter(augment)(pictures, rng, spec.frame_stack).view(plain.sizes());
+  const torch::Tensor views = Augmenter(augment, size)(pictures, rng, spec.frame_stack);
+  return views.view({plain.size(0), plain.size(1), views.size(2), views.size(3)});
 }
 
-torch::Tensor TwoViews(const ClipSet& clips, const PretrainOptions& options,
-                       const EncoderSpec& spec, Rng& rng) {
+std::vector<FrameIndex> FramePairs(const ClipSet& clips, const PretrainOptions& options, Rng& rng) {
   const int64_t count = options.batch_size, window = options.temporal_window;
   std::vector<FrameIndex> frames = DistinctFrames(clips, count, rng);
   frames.reserve(2 * frames.size());
@@ -69,15 +70,25 @@ torch::Tensor TwoViews(const ClipSet& clips, const PretrainOptions& options,
     const int64_t last = std::min(end, anchor.frame + window);
     frames.push_back({anchor.clip, first + static_cast<int64_t>(rng.Below(last - first + 1))});
   }
+  return frames;
+}
+
+torch::Tensor TwoViews(const ClipSet& clips, std::span<const FrameIndex> pairs,
+                       const PretrainOptions& options, const EncoderSpec& spec, Rng& rng) {
   if (options.second_blur_p < 0 && options.second_solarize_p < 0) {
-    return AugmentedViews(clips, frames, options.augment, spec, rng);
+    return AugmentedViews(clips, pairs, options.augment, spec, rng);
   }
   AugmentOptions second = options.augment;
   if (options.second_blur_p >= 0) second.blur_p = options.second_blur_p;
   if (options.second_solarize_p >= 0) second.solarize_p = options.second_solarize_p;
-  const std::span<const FrameIndex> all(frames);
-  const auto first = AugmentedViews(clips, all.first(count), options.augment, spec, rng);
-  return torch::cat({first, AugmentedViews(clips, all.subspan(count), second, spec, rng)});
+  const size_t half = pairs.size() / 2;
+  const auto first = AugmentedViews(clips, pairs.first(half), options.augment, spec, rng);
+  return torch::cat({first, AugmentedViews(clips, pairs.subspan(half), second, spec, rng)});
+}
+
+torch::Tensor TwoViews(const ClipSet& clips, const PretrainOptions& options,
+                       const EncoderSpec& spec, Rng& rng) {
+  return TwoViews(clips, FramePairs(clips, options, rng), options, spec, rng);
 }
 
 void RequireDistinctFrames(const ClipSet& clips, const PretrainOptions& options) {

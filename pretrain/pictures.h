@@ -21,13 +21,20 @@ namespace v2r {
 // frame is repeated. Runs on the calling thread alone.
 torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frames,
                          const EncoderSpec& spec);
-// The same, each augmented on its own (the frames of one stack alike).
+// The same, each augmented on its own (the frames of one stack alike). size: height and width that
+// come out, 0 = spec.input_size.
 torch::Tensor AugmentedViews(const ClipSet& clips, std::span<const FrameIndex> frames,
-                             const AugmentOptions& augment, const EncoderSpec& spec, Rng& rng);
+                             const AugmentOptions& augment, const EncoderSpec& spec, Rng& rng,
+                             int64_t size = 0);
 
-// Two augmented views of batch_size different frames, of which the second is from up to
-// temporal_window steps before or after: float [2B,3S,H,W], first views, then second views in the
-// same order. second_blur_p and second_solarize_p hold for the second views alone.
+// batch_size different frames, then for each a frame from up to temporal_window steps before or
+// after.
+std::vector<FrameIndex> FramePairs(const ClipSet& clips, const PretrainOptions& options, Rng& rng);
+// An augmented view of each of them: float [2B,3S,H,W] in their order. second_blur_p and
+// second_solarize_p hold for the second half alone.
+torch::Tensor TwoViews(const ClipSet& clips, std::span<const FrameIndex> pairs,
+                       const PretrainOptions& options, const EncoderSpec& spec, Rng& rng);
+// Both: the views of fresh pairs.
 torch::Tensor TwoViews(const ClipSet& clips, const PretrainOptions& options,
                        const EncoderSpec& spec, Rng& rng);
 // UserError unless the clips have as many different frames as a batch takes.

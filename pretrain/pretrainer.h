@@ -39,6 +39,9 @@ class Pretrainer {
   };
   // The batch's tensors are on the net's device.
   virtual StepResult Loss(const PretrainBatch& batch, int64_t step) = 0;
+  // Called between backward (and clip_grad) and the optimiser's step: gradients may be changed or
+  // taken away.
+  virtual void BeforeStep(int64_t /*step*/) {}
   // EMA, queue, centre, schedules. Called after the optimiser's step.
   virtual void AfterStep(int64_t /*step*/, int64_t /*total_steps*/) {}
   // Parameters the optimiser trains: encoder and heads of the method.

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "pretrain/dino.h"
 #include "pretrain/ijepa.h"
 #include "pretrain/mae.h"
 #include "pretrain/moco.h"
@@ -24,6 +25,9 @@ PretrainMethodRegistry::Factory Factory() {
 
 PretrainMethodRegistry MakeRegistry() {
   PretrainMethodRegistry registry("pretraining method");
+  registry.Add("dino",
+               "DINO: a student's views match the centred, sharpened outputs of its teacher",
+               Factory<Dino>());
   registry.Add("ijepa",
                "I-JEPA: a transformer predicts a slow copy's view of the blocks it does not see, L2",
                Factory<Ijepa>());

@@ -73,6 +73,10 @@ void CheckOptions(const PretrainOptions& options) {
         "iterations={}",
         options.warmup_iterations, options.iterations);
   }
+  if (options.min_learning_rate > options.learning_rate) {
+    ThrowUser("pretrain.min_learning_rate={} is above learning_rate={}", options.min_learning_rate,
+              options.learning_rate);
+  }
   if (options.batch_size < 2)
     ThrowUser("pretrain.batch_size must be at least 2, is {}", options.batch_size);
 }

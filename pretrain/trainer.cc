@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "core/clock.h"
@@ -11,7 +10,6 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "learn/schedules.h"
 #include "media/loader.h"
 #include "models/vit.h"
 #include "pretrain/checkpoint.h"
@@ -20,6 +18,7 @@
 #include "pretrain/probe.h"
 #include "pretrain/registry.h"
 #include "pretrain/setup.h"
+#include "pretrain/step.h"
 
 namespace v2r {
 namespace {
@@ -239,27 +238,11 @@ class Training {
   // One optimiser step; returns its step size.
   double Step(PretrainBatch& batch) {
     for (auto& [name, tensor] : batch.tensors) tensor = tensor.to(device_);
-    const double rate =
-        options_.learning_rate *
-        ScheduleFactor(options_.schedule, done_, options_.iterations, options_.warmup_iterations);
-    for (auto& group : optimizer_->param_groups()) group.options().set_lr(rate);
-    optimizer_->zero_grad();
-    const Pretrainer::StepResult result = method_->Loss(batch, done_);
-    const double loss = result.loss.item<double>();
-    if (!std::isfinite(loss)) {
-      ThrowUser(
-          "pretraining {}: the loss is {} at iteration {}. A smaller pretrain.learning_rate (now "
-          "{}) or a warm-up "
-          "(pretrain.warmup_iterations) helps",
-          options_.method, loss, done_ + 1, options_.learning_rate);
-    }
-    result.loss.backward();
-    optimizer_->step();
-    method_->AfterStep(done_, options_.iterations);
-    means_.Add("pretrain/loss", loss);
-    for (const auto& [name, value] : result.metrics) means_.Add(name, value);
+    const StepOutcome outcome = PretrainStep(options_, *method_, *optimizer_, batch, done_);
+    means_.Add("pretrain/loss", outcome.loss);
+    for (const auto& [name, value] : outcome.metrics) means_.Add(name, value);
     means_.EndStep();
-    return rate;
+    return outcome.learning_rate;
   }
 
   void WriteEncoder(const std::map<std::string, std::string>& info) {

@@ -111,12 +111,21 @@ TEST(DinoGolden, SchedulesAndClip) {
   }
 }
 
-TEST(Dino, EntropyTellsTheTwoCollapses) {
-  const auto zero = torch::zeros({1, 32});
-  EXPECT_NEAR(DinoTeacherEntropy(torch::ones({4, 32}), zero, 0.04), std::log(32.0), 1e-5);
-  auto one = torch::zeros({4, 32});
-  one.select(1, 3).fill_(10);
-  EXPECT_NEAR(DinoTeacherEntropy(one, zero, 0.04), 0, 1e-5);
+TEST(Dino, EntropiesTellTheTwoCollapses) {
+  const auto student = torch::zeros({4, 32});
+  DinoLoss uniform(32, 0.1, 0.9), one(32, 0.1, 0.9), apart(32, 0.1, 0.9);
+  uniform->forward(student, torch::ones({4, 32}), 0.04);
+  EXPECT_NEAR(uniform->target_entropy().item<double>(), std::log(32.0), 1e-5);
+  EXPECT_NEAR(uniform->mean_target_entropy().item<double>(), std::log(32.0), 1e-5);
+  auto same = torch::zeros({4, 32});
+  same.select(1, 3).fill_(10);
+  one->forward(student, same, 0.04);
+  EXPECT_NEAR(one->target_entropy().item<double>(), 0, 1e-5);
+  EXPECT_NEAR(one->mean_target_entropy().item<double>(), 0, 1e-5);
+  // Sure of each sample and of another output for each: that is health.
+  apart->forward(student, 10 * torch::eye(32).slice(0, 0, 4), 0.04);
+  EXPECT_NEAR(apart->target_entropy().item<double>(), 0, 1e-5);
+  EXPECT_NEAR(apart->mean_target_entropy().item<double>(), std::log(4.0), 1e-5);
 }
 
 }  // namespace

@@ -31,6 +31,11 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
     // batch, and a shift of two pixels is as much as two steps.
     options = With(options, "{queue_size: 16, moco_head: none, augment: {preset: none}}");
   }
+  if (GetParam() == "dino") {
+    // The loss is also the teacher's entropy, which has to settle: a quick teacher, equal views.
+    options = With(options, R"({projection_dim: 64, projection_hidden: 64, embedding_norm: true,
+        ema_momentum: 0.9, local_crops_number: 0, augment: {preset: none}})");
+  }
   std::vector<int64_t> steps;
   std::vector<Metrics> rows;
   const PretrainResult result =
@@ -62,8 +67,9 @@ TEST_P(PretrainConformance, EncoderFileLoads) {
   EXPECT_EQ(encoder.info().at("iterations"), "3");
   EXPECT_EQ(encoder.info().at("seed"), "1");
   EXPECT_EQ(encoder.info().at("data"), "squares");
-  const bool contrastive = GetParam() == "simclr" || GetParam().starts_with("moco");
-  EXPECT_EQ(encoder.spec().metric, contrastive ? "cosine" : "l2");
+  const bool cosine =
+      GetParam() == "simclr" || GetParam() == "dino" || GetParam().starts_with("moco");
+  EXPECT_EQ(encoder.spec().metric, cosine ? "cosine" : "l2");
   EXPECT_EQ(encoder.HasHead("rank"), GetParam() == "ranking");
   const torch::Tensor z = encoder.Embed(Squares().clips[0].frames);
   EXPECT_EQ(z.sizes(), (std::vector<int64_t>{16, 16}));
@@ -150,12 +156,16 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"optimizer: lars"},
           {"optimizer: adam"},
           {"learning_rate: 0.003"},
+          {"min_learning_rate: 0.0005"},
           {"weight_decay: 0.5"},
+          {"weight_decay_end: 0.9"},
           {"adam_beta2: 0.9"},
           {"decay_norm_and_bias: false"},
+          {"clip_grad: 0.0001"},
           {"warmup_iterations: 2"},
           {"schedule: linear"},
           {"schedule: constant"},
+          {"schedule: dino", {}, "warmup_iterations: 2"},
           {"init_from: " + init_from},
           {"freeze_encoder: true"},
           {"data_dependent_init: false"},
@@ -164,25 +174,40 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"log_every: 1"},
           {"augment: {preset: none}"},
           {"augment: {shift: 0}"},
-          {"temperature: 0.5", {"simclr", "moco", "mocov3"}},
+          {"temperature: 0.5", {"simclr", "moco", "mocov3", "dino"}},
           {"temperature: 0.5", {"tcn"}, "tcn_loss: xirl"},
           {"ntxent_scaling: simclr", {"simclr"}},
-          {"projection_hidden: 12", {"simclr", "mocov3"}},
-          {"projection_dim: 12", {"simclr", "moco", "mocov3"}},
-          {"projection_layers: 3", {"simclr", "mocov3"}},
-          {"temporal_window: 3", {"simclr", "moco", "mocov3"}},
-          {"second_blur_p: 1", {"simclr", "moco", "mocov3"}},
-          {"second_solarize_p: 1", {"simclr", "moco", "mocov3"}},
+          {"projection_hidden: 12", {"simclr", "mocov3", "dino"}},
+          {"projection_dim: 12", {"simclr", "moco", "mocov3", "dino"}},
+          {"projection_layers: 3", {"simclr", "mocov3", "dino"}},
+          {"temporal_window: 3", {"simclr", "moco", "mocov3", "dino"}},
+          {"second_blur_p: 1", {"simclr", "moco", "mocov3", "dino"}},
+          {"second_solarize_p: 1", {"simclr", "moco", "mocov3", "dino"}},
           {"moco_head: linear", {"moco"}},
           {"moco_head: none", {"moco"}},
           {"queue_size: 32", {"moco"}},
           {"symmetric: true", {"moco"}},
           {"bn_splits: 2", {"moco"}, "", "resnet18"},
-          {"ema_momentum: 0.5", {"moco", "mocov3", "ijepa"}},
-          {"ema_schedule: cosine", {"moco", "mocov3", "ijepa"}},
-          {"ema_schedule: linear", {"moco", "mocov3", "ijepa"}},
+          {"ema_momentum: 0.5", {"moco", "mocov3", "dino", "ijepa"}},
+          {"ema_schedule: cosine", {"moco", "mocov3", "dino", "ijepa"}},
+          {"ema_schedule: linear", {"moco", "mocov3", "dino", "ijepa"}},
           {"predictor_norm: false", {"mocov3"}},
           {"stop_grad_conv1: true", {"mocov3"}, "", "vit_micro"},
+          {"out_dim: 24", {"dino"}},
+          {"use_bn_in_head: true", {"dino"}},
+          {"norm_last_layer: false", {"dino"}, "freeze_last_layer: 0"},
+          {"warmup_teacher_temp: 0.02", {"dino"}, "warmup_teacher_temp_epochs: 1"},
+          {"teacher_temp: 0.07", {"dino"}},
+          {"warmup_teacher_temp_epochs: 2", {"dino"}, "warmup_teacher_temp: 0.02"},
+          {"freeze_last_layer: 0", {"dino"}},
+          {"epoch_iterations: 1", {"dino"}},
+          {"center_momentum: 0.5", {"dino"}},
+          {"embedding_norm: true", {"dino"}},
+          {"local_crops_number: 3", {"dino"}},
+          {"local_crops_number: 0", {"dino"}},
+          {"local_crops_size: 16", {"dino"}},
+          {"local_crops_scale: [0.3, 0.6]", {"dino"}},
+          {"local_blur_p: 1", {"dino"}},
           {"mask_ratio: 0.5", {"mae"}},
           {"norm_pix_loss: false", {"mae"}},
           {"decoder_dim: 24", {"mae"}},

@@ -3,10 +3,15 @@
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -63,9 +68,10 @@ inline EncoderSpec TinySpec() {
   return spec;
 }
 
-// What the method takes: transformers only for mae and ijepa.
+// What the method takes: transformers only for mae and ijepa, small views of dino only after global pooling.
 inline EncoderSpec TinySpec(const std::string& method) {
   EncoderSpec spec = TinySpec();
+  if (method == "dino") spec.pooling = "avg";
   if (method != "mae" && method != "ijepa") return spec;
   spec.arch = "vit_micro";
   spec.depth = 2;
@@ -89,6 +95,8 @@ inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations
   options.ijepa.min_keep = 1;
   options.ijepa.pred_emb_dim = 16;
   options.ijepa.pred_depth = 1;
+  options.out_dim = 32;
+  options.local_crops_number = 2;
   return options;
 }
 
@@ -114,6 +122,23 @@ class TempFolder {
 
  private:
   std::filesystem::path path_;
+};
+
+// What is logged while it lives.
+class LogCapture {
+ public:
+  LogCapture() : sink_(std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)) {
+    spdlog::default_logger()->sinks().push_back(sink_);
+  }
+  ~LogCapture() {
+    auto& sinks = spdlog::default_logger()->sinks();
+    sinks.erase(std::find(sinks.begin(), sinks.end(), sink_));
+  }
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::sinks::ostream_sink_mt> sink_;
 };
 
 inline StateDict Tensors(const std::filesystem::path& file) {

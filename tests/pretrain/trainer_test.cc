@@ -1,11 +1,6 @@
 // What the trainer adds to the methods: the start, freezing, starting from a file, the collapse
 // alarm.
 #include <gmock/gmock.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
-
-#include <algorithm>
-#include <sstream>
 
 #include "tests/pretrain/helpers.h"
 
@@ -14,23 +9,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// What is logged while it lives.
-class LogCapture {
- public:
-  LogCapture() : sink_(std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)) {
-    spdlog::default_logger()->sinks().push_back(sink_);
-  }
-  ~LogCapture() {
-    auto& sinks = spdlog::default_logger()->sinks();
-    sinks.erase(std::find(sinks.begin(), sinks.end(), sink_));
-  }
-  std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  std::shared_ptr<spdlog::sinks::ostream_sink_mt> sink_;
-};
 
 torch::Tensor EmbedAll(const std::filesystem::path& path, const ClipSet& clips) {
   const Encoder encoder = LoadEncoder(path, kCpu, "float32");

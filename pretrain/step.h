@@ -1,0 +1,33 @@
+// One optimiser step of a method: what the trainer repeats.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+
+#include "core/metrics.h"
+#include "pretrain/options.h"
+#include "pretrain/pretrainer.h"
+
+namespace v2r {
+
+// Step size of iteration `step`, from 0, of options.iterations: warm-up, then options.schedule down
+// to min_learning_rate. Warm-up at step s of W: s/W (MoCo v3, MAE), with schedule=dino s/(W-1).
+double LearningRate(const PretrainOptions& options, int64_t step);
+// Weight decay of that iteration: weight_decay, or on its way to weight_decay_end.
+double WeightDecay(const PretrainOptions& options, int64_t step);
+
+struct StepOutcome {
+  double loss = 0;
+  double learning_rate = 0;
+  Metrics metrics;  // the method's
+};
+// Sets step size and weight decay (of the first group; a second one has none), then loss, backward,
+// clip_grad, BeforeStep, the optimiser's step, AfterStep: the order of facebookresearch/dino
+// main_dino.py train_one_epoch. The batch is on the net's device. UserError naming method and
+// iteration: the loss is not finite; no weight has changed then.
+StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
+                         torch::optim::Optimizer& optimizer, const PretrainBatch& batch,
+                         int64_t step);
+
+}  // namespace v2r
