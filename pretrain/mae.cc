@@ -19,6 +19,9 @@ Mae::Mae(const PretrainOptions& options, EncoderNet net, Rng& rng)
         "vit_tiny, ...) with stem=patch, not arch={} stem={}",
         spec.arch, spec.stem);
   }
+  if (!spec.cls_token || spec.registers > 0) {
+    ThrowUser("pretrain.method=mae needs encoder.cls_token=true and encoder.registers=0");
+  }
   const int64_t side = spec.input_size / spec.patch_size;
   patches_ = side * side;
   const auto kept = static_cast<int64_t>(static_cast<double>(patches_) * (1 - options_.mask_ratio));
