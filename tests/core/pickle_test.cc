@@ -62,7 +62,7 @@ TEST(PickleTest, ACallIsARecordAndIsNeverMade) {
   EXPECT_EQ(Shown("\x80\x02" "cos\nsystem\nX\x07\0\0\0rm -rf.\x85R."s), "call(os system,('rm -rf.',),)");
   EXPECT_EQ(Shown("(ios\nsystem\n."), "call(os system,(),)");
   EXPECT_EQ(Shown("(cos\nsystem\nI1\no."), "call(os system,(1,),)");
-  EXPECT_EQ(Shown("\x80\x04\x8c\x02os\x8c\x06system)\x81}b."s), "call(os system,(),)");
+  EXPECT_EQ(Shown("\x80\x04\x8c\x02os\x8c\x06system\x93)\x81}b."s), "call(os system,(),)");
   EXPECT_EQ(Shown("\x80\x02" "ccollections\nOrderedDict\n)R(U\x01" "aK\x01u."s),
             "call(collections OrderedDict,(),)'a',1,");
   EXPECT_EQ(Shown("\x80\x02U\x01xQ."s), "@'x',");

@@ -102,7 +102,9 @@ TEST(TorchFileGolden, EveryTypeAndStride) {
     EXPECT_EQ(file.tensors().size(), 19u);
     EXPECT_THAT(file.skipped(), Contains("argparse.Namespace"));
     EXPECT_THAT(file.skipped(), Contains("pathlib.PurePosixPath"));
-    if (!file.legacy()) EXPECT_THAT(file.skipped(), Contains("torch.ComplexFloatStorage"));
+    if (!file.legacy()) {
+      EXPECT_THAT(file.skipped(), Contains("torch.ComplexFloatStorage"));
+    }
   }
 }
 
