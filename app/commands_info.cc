@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/options.h"
 #include "app/run_directory.h"
+#include "app/weights_options.h"
 #include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
@@ -99,6 +100,8 @@ const std::map<std::string, std::function<std::vector<FieldDoc>()>>& CommandFiel
       {"demos", [] { return Describe<DemosCommandOptions>(); }},
       {"pretrain", [] { return Describe<PretrainCommandOptions>(); }},
       {"embed", [] { return Describe<EmbedCommandOptions>(); }},
+      {"import", [] { return Describe<ImportCommandOptions>(); }},
+      {"export", [] { return Describe<ExportCommandOptions>(); }},
   };
   return fields;
 }
@@ -239,7 +242,8 @@ int HelpCommand(const std::string& name) {
   }
   const auto fields = Describe<TrainOptions>();
   const auto data = Describe<PretrainCommandOptions>();
-  std::vector<std::string> known = {"train", "demos", "pretrain", "embed"};
+  std::vector<std::string> known = {"train", "demos", "pretrain", "embed", "import",
+                                    "export"};
   for (const auto& list : {fields, data}) {
     for (const FieldDoc& field : list) {
       for (size_t dot = field.path.find('.');; dot = field.path.find('.', dot + 1)) {
@@ -277,8 +281,13 @@ int ConfigCommand(const std::string& root, const Words& overrides) {
     PrintResolved<DemosCommandOptions>(given);
   } else if (root == "embed") {
     PrintResolved<EmbedCommandOptions>(given);
+  } else if (root == "import") {
+    PrintResolved<ImportCommandOptions>(given);
+  } else if (root == "export") {
+    PrintResolved<ExportCommandOptions>(given);
   } else {
-    ThrowUser("config: unknown command '{}' (known: train, pretrain, demos, embed)", root);
+    ThrowUser("config: unknown command '{}' (known: train, pretrain, demos, embed, import, export)",
+              root);
   }
   return 0;
 }

@@ -75,6 +75,20 @@ int Run(int argc, char** argv) {
   CLI::App* embed = with_words(app.add_subcommand("embed", "videos -> embeddings"));
   embed->add_flag("--attention", attention,
                   "also write pictures of where a transformer looks (attention.enabled=true)");
+  std::string file, format, names;
+  CLI::App* import = app.add_subcommand(
+      "import", "weights of torchvision, MoCo, DINO, MAE, ... -> encoder file");
+  import->add_option("file", file, ".safetensors, .pth, .pt or .bin")->required();
+  import->add_option("--format", format, "whose it is; default: told by its names")
+      ->type_name("format=");
+  CLI::App* export_command = app.add_subcommand(
+      "export", "encoder file -> weights under the names of torchvision or timm");
+  export_command->add_option("file", file, "encoder file")->required();
+  export_command->add_option("--names", names, "torchvision or timm")->type_name("names=");
+  for (CLI::App* command : {import, export_command}) {
+    command->add_option("--out", out, "file to write")->type_name("out=");
+    with_words(command);
+  }
   CLI::App* train = with_words(
       app.add_subcommand("train", "demonstrations -> encoder -> reward -> agent -> video, report"));
   train->add_option("--resume", run, "continue this run directory from its last checkpoint");
@@ -150,6 +164,12 @@ int Run(int argc, char** argv) {
     if (!alias_values[i].empty())
       words.push_back(std::string(kAliases[i].key) + "=" + alias_values[i]);
   }
+  if (*import || *export_command) {
+    for (const auto& [key, value] : {std::pair("out=", out), std::pair("format=", format),
+                                     std::pair("names=", names)}) {
+      if (!value.empty()) words.push_back(key + value);
+    }
+  }
   words = v2r::ExpandShorthands(words);
   if (*doctor) return v2r::DoctorCommand(device, allow_software_gl);
   if (*list) return v2r::ListCommand(text);
@@ -158,6 +178,8 @@ int Run(int argc, char** argv) {
   if (*pretrain) return v2r::PretrainCommand(words);
   if (attention) words.push_back("attention.enabled=true");
   if (*embed) return v2r::EmbedCommand(words);
+  if (*import) return v2r::ImportCommand(file, words);
+  if (*export_command) return v2r::ExportCommand(file, words);
   if (*train) return v2r::TrainCommand(words, run, multirun);
   if (*eval) return v2r::EvalCommand(run, checkpoint, episodes, seed);
   if (*record) return v2r::RecordCommand(run, checkpoint, out, episodes, seed);

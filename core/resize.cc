@@ -153,8 +153,8 @@ torch::Tensor ResizeFrames(const torch::Tensor& frames, int64_t height, int64_t 
                            const std::string& mode) {
   V2R_CHECK(frames.dim() == 4 && frames.size(3) == 3 && frames.scalar_type() == torch::kUInt8,
             "frames must be uint8 [B,H,W,3]");
-  if (mode != "area" && mode != "bilinear" && mode != "nearest") {
-    ThrowUser("unknown resize mode '{}' (known: area, bilinear, nearest)", mode);
+  if (mode != "area" && mode != "bilinear" && mode != "bicubic" && mode != "nearest") {
+    ThrowUser("unknown resize mode '{}' (known: area, bilinear, bicubic, nearest)", mode);
   }
   const int64_t batch = frames.size(0), in_height = frames.size(1), in_width = frames.size(2);
   if (in_height == height && in_width == width) return frames;

@@ -1,4 +1,4 @@
-// Exact area and bilinear resizing of uint8 pictures as two small matrix products: one
+// Exact area, bilinear and bicubic resizing of uint8 pictures as two small matrix products: one
 // implementation for data sets and encoders, so that a filmed and a rendered picture are shrunk
 // alike.
 #pragma once
@@ -12,8 +12,9 @@ namespace v2r {
 // frames uint8 [B,H,W,3] -> uint8 [B,height,width,3], rounded to nearest (ties to even), same
 // device; frames of that size already are returned as they are. mode "area": each output pixel is
 // the mean of the area it covers (growing falls back to bilinear, as OpenCV's INTER_AREA does);
-// "bilinear": antialiased triangle filter when shrinking; "nearest": the pixel that lies on the
-// output pixel's centre (torch's nearest-exact). UserError: another mode.
+// "bilinear": antialiased triangle filter when shrinking; "bicubic": Keys' cubic with a = -0.5,
+// antialiased likewise; "nearest": the pixel that lies on the output pixel's centre (torch's
+// nearest-exact). UserError: another mode.
 torch::Tensor ResizeFrames(const torch::Tensor& frames, int64_t height, int64_t width,
                            const std::string& mode);
 

@@ -35,7 +35,7 @@ struct DataOptions {
     v("frame_size", frame_size,
       "height and width that frames are stored at (other shapes are squeezed to a square)",
       InRange(16, 512));
-    v("resize", resize, "how frames are brought to frame_size", OneOf({"area", "bilinear"}));
+    v("resize", resize, "how frames are brought to frame_size", OneOf({"area", "bilinear", "bicubic"}));
     v("stride", stride, "keep every stride-th frame", AtLeast(1));
     v("max_frames", max_frames, "frames a clip at most, 0 = all", AtLeast(0));
     v("max_clips", max_clips, "clips a label at most in name order, 0 = all", AtLeast(0));

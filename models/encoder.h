@@ -40,19 +40,25 @@ struct EncoderSpec {
   double drop_path = 0;
   std::string background = "none";
   bool cls_token = true;
+  int64_t registers = 0;
+  double layer_scale = 0;
+  // residual networks (and stem)
+  std::string variant = "torchvision";
+  double sk_ratio = 0;
 
   template <typename V>
   void Fields(V& v) {
     v("arch", arch,
-      "backbone: conv4, nature, resnet18, resnet34, resnet50, vit_micro, vit_tiny, vit_small, "
-      "vit_base, vit_large, or pixels (no network)");
+      "backbone: conv4, nature, resnet18, resnet34, resnet50, resnet101, vit_micro, vit_tiny, "
+      "vit_small, vit_base, vit_large, vit_huge, or pixels (no network)");
     v("width", width, "multiplier of all channel numbers (not of embedding_dim)",
       InRange(0.03125, 4.0));
     v("embedding_dim", embedding_dim,
       "D; 0 = the backbone's own features without a last linear layer", AtLeast(0));
-    v("input_size", input_size, "height and width the network sees", InRange(16, 512));
-    v("resize", resize, "how a picture of another size is brought to input_size",
-      OneOf({"area", "bilinear"}));
+    v("input_size", input_size, "height and width the network sees", InRange(16, 1024));
+    v("resize", resize,
+      "how a picture of another size is brought to input_size; bilinear and bicubic antialiased",
+      OneOf({"area", "bilinear", "bicubic"}));
     v("pooling", pooling,
       "what ends the backbone: flatten keeps positions, avg is global average pooling, cls is a "
       "transformer's own token",
@@ -67,8 +73,10 @@ struct EncoderSpec {
       "vit: learned (weights drawn as DINO does), or fixed in MAE's layout (as MAE does) or MoCo "
       "v3's (as MoCo v3 does)",
       OneOf({"learned", "sincos", "sincos_mocov3"}));
-    v("stem", stem, "vit: patches by one convolution, or MoCo v3's row of 3x3 ones (patch_size 16)",
-      OneOf({"patch", "conv"}));
+    v("stem", stem,
+      "vit: patches by one convolution (patch), or MoCo v3's row of 3x3 ones (conv, patch_size 16); "
+      "resnet: the variant's own (patch), or a 3x3 convolution of stride 1 without pooling (cifar)",
+      OneOf({"patch", "conv", "cifar"}));
     v("depth", depth, "vit: number of blocks, 0 = the arch's", InRange(0, 64));
     v("heads", heads, "vit: number of heads, 0 = the arch's (MoCo v3's vit_small has 12)",
       InRange(0, 64));
@@ -79,7 +87,20 @@ struct EncoderSpec {
       "vit: subtract takes the clips' mean picture off the input and divides by each pixel's "
       "deviation",
       OneOf({"none", "subtract"}));
-    v("cls_token", cls_token, "vit: false leaves the transformer's own token out, as I-JEPA does");
+    v("cls_token", cls_token, "vit: a token of its own before the patches; I-JEPA has none");
+    v("registers", registers, "vit: DINOv2's register tokens, between cls token and patches",
+      InRange(0, 64));
+    v("layer_scale", layer_scale,
+      "vit: initial factor of each branch, learned by channel (DINOv2: 1e-5); 0 = no such layer",
+      InRange(0, 1));
+    v("variant", variant,
+      "resnet: torchvision's, resnet_d (three 3x3 convolutions first, shortcuts pooled; timm's "
+      "resnet50d), or SimCLR's TensorFlow code",
+      OneOf({"torchvision", "resnet_d", "simclr"}));
+    v("sk_ratio", sk_ratio,
+      "resnet, variant=simclr: selective kernels with this share of their channels between (SimCLR "
+      "v2: 0.0625), and its pooled shortcuts; 0 = none",
+      InRange(0, 1));
   }
 };
 

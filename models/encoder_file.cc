@@ -14,9 +14,10 @@
 namespace v2r {
 namespace {
 
-// What a spec has since there are transformers: files of before lack it.
-const std::set<std::string> kTransformerKeys = {"patch_size", "positions", "stem",       "depth",
-                                                "heads",      "drop_path", "background", "cls_token"};
+// What a spec has since there are transformers, and since weights are imported.
+const std::set<std::string> kNewerKeys = {
+    "patch_size", "positions", "stem",      "depth",       "heads",   "drop_path",
+    "background", "cls_token", "registers", "layer_scale", "variant", "sk_ratio"};
 
 constexpr const char* kFormat = "v2r-encoder";
 constexpr const char* kVersion = "1";
@@ -89,7 +90,7 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
   EncoderFile result;
   Rng unused(0);
   const auto spec =
-      FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)", kTransformerKeys);
+      FromJsonText<EncoderSpec>(Metadata(file, "spec", name), name + " (spec)", kNewerKeys);
   try {
     result.net = BlankEncoderNet(spec);
   } catch (const UserError& error) {

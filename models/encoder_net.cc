@@ -13,6 +13,18 @@
 
 namespace v2r {
 
+namespace {
+
+// Standard normal, cut at +-2 and scaled back to unit variance.
+torch::Tensor TruncatedNormal(Rng& rng, at::IntArrayRef shape) {
+  constexpr double kTail = 0.022750131948179195;      // of a normal beyond two deviations
+  constexpr double kDeviation = 0.87962566103423978;  // of a normal within two deviations
+  const auto share = RandomUniform(rng, shape).to(torch::kDouble) * (1 - 2 * kTail) + kTail;
+  return (torch::special_ndtri(share) / kDeviation).to(torch::kFloat);
+}
+
+}  // namespace
+
 void InitWeights(torch::nn::Module& module, Rng& rng, ConvInit conv_init) {
   const torch::NoGradGuard no_grad;
   const Rng base(rng.NextU64());
@@ -31,6 +43,11 @@ void InitWeights(torch::nn::Module& module, Rng& rng, ConvInit conv_init) {
       const auto fan_out = parameter.size(0) * parameter.size(2) * parameter.size(3);
       parameter.copy_(RandomNormal(stream, parameter.sizes()) *
                       std::sqrt(2.0 / static_cast<double>(fan_out)));
+      continue;
+    }
+    if (conv_init == ConvInit::kTruncatedFanIn && parameter.dim() == 4) {
+      const auto fan_in = static_cast<double>(parameter.numel() / parameter.size(0));
+      parameter.copy_(TruncatedNormal(stream, parameter.sizes()) / std::sqrt(fan_in));
       continue;
     }
     const auto bound = bounds.find(item.key().substr(0, item.key().rfind('.') + 1));
@@ -54,7 +71,12 @@ EncoderNet MakeEncoderNet(const EncoderSpec& spec, Rng& rng) {
     vit->Init(rng, VitInitOf(spec));
     return net;
   }
-  const bool residual = spec.arch.starts_with("resnet");
+  const auto residual = std::dynamic_pointer_cast<ResNetImpl>(net);
+  if (residual && spec.variant == "simclr") {
+    InitWeights(*net, rng, ConvInit::kTruncatedFanIn);
+    residual->ZeroLastGamma();
+    return net;
+  }
   InitWeights(*net, rng, residual ? ConvInit::kKaimingFanOut : ConvInit::kUniform);
   return net;
 }

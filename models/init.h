@@ -9,8 +9,9 @@
 namespace v2r {
 
 enum class ConvInit {
-  kUniform,        // PyTorch's default: uniform in +-1/sqrt(fan_in)
-  kKaimingFanOut,  // torchvision's ResNets: normal with variance 2 / fan_out
+  kUniform,         // PyTorch's default: uniform in +-1/sqrt(fan_in)
+  kKaimingFanOut,   // torchvision's ResNets: normal with variance 2 / fan_out
+  kTruncatedFanIn,  // Keras' VarianceScaling(): normal, cut at two deviations, variance 1 / fan_in
 };
 
 // Weights and biases of linear layers (uniform in +-1/sqrt(fan_in), PyTorch's default) and of

@@ -179,6 +179,19 @@ InferencePlan::Value InferencePlan::Call(const Value& x, int64_t channels,
   return out;
 }
 
+InferencePlan::Value InferencePlan::CallPicture(
+    const Value& x, int64_t channels, int64_t height, int64_t width,
+    std::function<torch::Tensor(const torch::Tensor&)> run) {
+  const Value out = NewValue(channels, height, width);
+  steps_.push_back({{x.slot},
+                    out.slot,
+                    [run = std::move(run), dtype = dtype_](const std::vector<torch::Tensor>& in) {
+                      return run(in[0]).to(dtype).contiguous(torch::MemoryFormat::ChannelsLast);
+                    },
+                    {}});
+  return out;
+}
+
 void InferencePlan::Finish(const Value& output) {
   V2R_CHECK(output.height == 0, "a plan must end in a flat value");
   output_ = output;

@@ -40,6 +40,9 @@ class InferencePlan {
   // A part that knows no folding, on the plan's device: x as it is -> float32 [B,channels], flat.
   Value Call(const Value& x, int64_t channels,
              std::function<torch::Tensor(const torch::Tensor&)> run);
+  // The same, of a picture: x -> [B,channels,height,width] of the plan's type.
+  Value CallPicture(const Value& x, int64_t channels, int64_t height, int64_t width,
+                    std::function<torch::Tensor(const torch::Tensor&)> run);
   void Finish(const Value& output);
 
   // ---- running

@@ -16,30 +16,28 @@ torch::Tensor SinCos1d(const torch::Tensor& positions, int64_t dim) {
   return torch::cat({angles.sin(), angles.cos()}, 1);
 }
 
-// A table's rows: those of a square grid, after that of a cls token where there is one more.
-struct Grid {
-  explicit Grid(const torch::Tensor& table) {
-    V2R_CHECK(table.dim() == 3 && table.size(0) == 1, "table [{}]", fmt::join(table.sizes(), ", "));
-    side = static_cast<int64_t>(std::sqrt(static_cast<double>(table.size(1))));
-    cls = table.size(1) - side * side;
-    V2R_CHECK(cls == 0 || cls == 1, "{} positions are no square grid", table.size(1));
-  }
-  int64_t side = 0, cls = 0;
-};
+// A table is the rows of a square grid, with or without one for the cls token before them.
+int64_t SideOf(const torch::Tensor& table) {
+  V2R_CHECK(table.dim() == 3 && table.size(0) == 1, "table [{}]", fmt::join(table.sizes(), ", "));
+  const auto side =
+      static_cast<int64_t>(std::floor(std::sqrt(static_cast<double>(table.size(1)))));
+  V2R_CHECK(table.size(1) - side * side <= 1, "{} rows", table.size(1));
+  return side;
+}
 
 // The patches' rows as a picture [1,D,G,G].
-torch::Tensor AsPicture(const torch::Tensor& table, const Grid& grid) {
-  return table.slice(1, grid.cls)
-      .reshape({1, grid.side, grid.side, table.size(2)})
+torch::Tensor AsPicture(const torch::Tensor& table, int64_t side) {
+  return table.slice(1, table.size(1) - side * side)
+      .reshape({1, side, side, table.size(2)})
       .permute({0, 3, 1, 2});
 }
 
-torch::Tensor WithCls(const torch::Tensor& table, const Grid& grid, const torch::Tensor& picture,
+torch::Tensor WithCls(const torch::Tensor& table, int64_t side, const torch::Tensor& picture,
                       int64_t rows, int64_t cols) {
   V2R_CHECK(picture.size(2) == rows && picture.size(3) == cols, "grid {}x{} became {}x{}", rows,
             cols, picture.size(2), picture.size(3));
   const auto patches = picture.permute({0, 2, 3, 1}).reshape({1, rows * cols, table.size(2)});
-  return torch::cat({table.slice(1, 0, grid.cls), patches}, 1);
+  return torch::cat({table.slice(1, 0, table.size(1) - side * side), patches}, 1);
 }
 
 }  // namespace
@@ -63,22 +61,22 @@ torch::Tensor SinCosTable(int64_t dim, int64_t rows, int64_t cols, const std::st
 }
 
 torch::Tensor InterpolatePositionsDino(const torch::Tensor& table, int64_t rows, int64_t cols) {
-  const Grid grid(table);
-  if (rows == grid.side && cols == grid.side) return table;
+  const int64_t side = SideOf(table);
+  if (rows == side && cols == side) return table;
   const std::vector<double> scales = {
-      (static_cast<double>(rows) + 0.1) / static_cast<double>(grid.side),
-      (static_cast<double>(cols) + 0.1) / static_cast<double>(grid.side)};
-  return WithCls(table, grid,
-                 at::upsample_bicubic2d(AsPicture(table, grid), at::OptionalIntArrayRef(),
+      (static_cast<double>(rows) + 0.1) / static_cast<double>(side),
+      (static_cast<double>(cols) + 0.1) / static_cast<double>(side)};
+  return WithCls(table, side,
+                 at::upsample_bicubic2d(AsPicture(table, side), at::OptionalIntArrayRef(),
                                         /*align_corners=*/false, at::ArrayRef<double>(scales)),
                  rows, cols);
 }
 
 torch::Tensor InterpolatePositionsDeit(const torch::Tensor& table, int64_t rows, int64_t cols) {
-  const Grid grid(table);
-  if (rows == grid.side && cols == grid.side) return table;
-  return WithCls(table, grid, at::upsample_bicubic2d(AsPicture(table, grid), {rows, cols}, false),
-                 rows, cols);
+  const int64_t side = SideOf(table);
+  if (rows == side && cols == side) return table;
+  return WithCls(table, side, at::upsample_bicubic2d(AsPicture(table, side), {rows, cols}, false), rows,
+                 cols);
 }
 
 }  // namespace v2r

@@ -17,7 +17,8 @@ namespace v2r {
 torch::Tensor SinCosTable(int64_t dim, int64_t rows, int64_t cols, const std::string& layout,
                           bool cls_row);
 
-// A table [1,(1+)G*G,D] for a grid of rows x cols by bicubic interpolation; a cls row stays.
+// A table [1,1+G*G,D], or [1,G*G,D] without cls row, for a grid of rows x cols by bicubic
+// interpolation; the cls row stays.
 // DINO's: by the scale factor (rows + 0.1) / G, which also places the samples
 // (facebookresearch/dino vision_transformer.py interpolate_pos_encoding).
 torch::Tensor InterpolatePositionsDino(const torch::Tensor& table, int64_t rows, int64_t cols);

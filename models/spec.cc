@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "models/encoder.h"
+#include "models/resnet.h"
 #include "models/vit.h"
 
 namespace v2r {
@@ -38,6 +39,11 @@ void CheckChoice(const char* key, const std::string& value,
 void CheckVit(const EncoderSpec& spec) {
   CheckChoice("positions", spec.positions, {"learned", "sincos", "sincos_mocov3"});
   CheckChoice("stem", spec.stem, {"patch", "conv"});
+  CheckRange("registers", static_cast<double>(spec.registers), 0, 64);
+  CheckRange("layer_scale", spec.layer_scale, 0, 1);
+  if (spec.pooling == "cls" && !spec.cls_token) {
+    ThrowUser("encoder.pooling=cls needs encoder.cls_token=true: take pooling=avg");
+  }
   CheckChoice("background", spec.background, {"none", "subtract"});
   CheckRange("patch_size", static_cast<double>(spec.patch_size), 4, 32);
   CheckRange("depth", static_cast<double>(spec.depth), 0, 64);
@@ -50,9 +56,6 @@ void CheckVit(const EncoderSpec& spec) {
   }
   if (spec.stem == "conv" && spec.patch_size != 16) {
     ThrowUser("encoder.stem=conv makes patches of 16 pixels; patch_size is {}", spec.patch_size);
-  }
-  if (!spec.cls_token && spec.pooling == "cls") {
-    ThrowUser("encoder.pooling=cls needs the token that encoder.cls_token=false leaves out: avg");
   }
   const VitShape shape = VitShapeOf(spec);
   if (shape.dim % shape.heads != 0) {
@@ -73,33 +76,58 @@ void RefuseVitKeys(const EncoderSpec& spec) {
   refuse("pooling=cls", spec.pooling == "cls");
   refuse("patch_size", spec.patch_size != unset.patch_size);
   refuse("positions", spec.positions != unset.positions);
-  refuse("stem", spec.stem != unset.stem);
+  refuse("stem", spec.stem != unset.stem && !IsResNet(spec.arch));
   refuse("depth", spec.depth != unset.depth);
   refuse("heads", spec.heads != unset.heads);
   refuse("drop_path", spec.drop_path != unset.drop_path);
   refuse("background", spec.background != unset.background);
   refuse("cls_token", spec.cls_token != unset.cls_token);
+  refuse("registers", spec.registers != unset.registers);
+  refuse("layer_scale", spec.layer_scale != unset.layer_scale);
+}
+
+void CheckResNet(const EncoderSpec& spec) {
+  CheckChoice("stem", spec.stem, {"patch", "cifar"});
+  CheckChoice("variant", spec.variant, {"torchvision", "resnet_d", "simclr"});
+  CheckRange("sk_ratio", spec.sk_ratio, 0, 1);
+  if (spec.sk_ratio > 0 && spec.variant != "simclr") {
+    ThrowUser("encoder.sk_ratio {} needs encoder.variant=simclr, it is {}", spec.sk_ratio,
+              spec.variant);
+  }
+  if (spec.sk_ratio > 0 && (spec.arch == "resnet18" || spec.arch == "resnet34")) {
+    ThrowUser("encoder.sk_ratio is for resnet50 and resnet101: {} has no selective kernels",
+              spec.arch);
+  }
+}
+
+void RefuseResNetKeys(const EncoderSpec& spec) {
+  const EncoderSpec unset;
+  if (spec.variant != unset.variant || spec.sk_ratio != unset.sk_ratio) {
+    ThrowUser("encoder.{} is for residual networks (resnet18, ...), but arch is {}",
+              spec.variant != unset.variant ? "variant" : "sk_ratio", spec.arch);
+  }
 }
 
 }  // namespace
 
 std::vector<std::string> EncoderArchNames() {
-  return {"conv4",    "nature",    "resnet18", "resnet34",  "resnet50", "vit_micro",
-          "vit_tiny", "vit_small", "vit_base", "vit_large", "pixels"};
+  return {"conv4",    "nature",    "resnet18", "resnet34",  "resnet50", "resnet101", "vit_micro",
+          "vit_tiny", "vit_small", "vit_base", "vit_large", "vit_huge", "pixels"};
 }
 
 void CheckSpec(const EncoderSpec& spec) {
   CheckChoice("arch", spec.arch, EncoderArchNames());
-  CheckChoice("resize", spec.resize, {"area", "bilinear"});
+  CheckChoice("resize", spec.resize, {"area", "bilinear", "bicubic"});
   CheckChoice("pooling", spec.pooling, {"flatten", "avg", "cls"});
   CheckChoice("metric", spec.metric, {"l2", "cosine"});
   CheckRange("width", spec.width, 0.03125, 4);
   CheckRange("embedding_dim", static_cast<double>(spec.embedding_dim), 0, 1 << 20);
-  CheckRange("input_size", static_cast<double>(spec.input_size), 16, 512);
+  CheckRange("input_size", static_cast<double>(spec.input_size), 16, 1024);
   CheckRange("frame_stack", static_cast<double>(spec.frame_stack), 1, 8);
   CheckColours("mean", spec.mean, false);
   CheckColours("std", spec.std, true);
   IsVit(spec.arch) ? CheckVit(spec) : RefuseVitKeys(spec);
+  IsResNet(spec.arch) ? CheckResNet(spec) : RefuseResNetKeys(spec);
   if (spec.arch == "nature" && spec.input_size < 36) {
     ThrowUser(
         "encoder.input_size {} is too small for arch nature: its three convolutions need 36 or "

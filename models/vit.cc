@@ -21,7 +21,8 @@ const std::map<std::string, VitShape>& Shapes() {
                                                          {"vit_tiny", {192, 12, 3}},
                                                          {"vit_small", {384, 12, 6}},
                                                          {"vit_base", {768, 12, 12}},
-                                                         {"vit_large", {1024, 24, 16}}};
+                                                         {"vit_large", {1024, 24, 16}},
+                                                      {"vit_huge", {1280, 32, 16}}};
   return shapes;
 }
 
@@ -88,13 +89,17 @@ VitImpl::VitImpl(const EncoderSpec& spec, const VitShape& shape)
   const int64_t in = 3 * spec.frame_stack, dim = shape.dim, patch = spec.patch_size;
   V2R_CHECK(spec.input_size % patch == 0, "input {} of patches {}", spec.input_size, patch);
   const int64_t side = spec.input_size / patch;
-  const bool cls = spec.cls_token;
-  if (cls) cls_token_ = register_parameter("cls_token", torch::zeros({1, 1, dim}));
+  if (spec.cls_token) cls_token_ = register_parameter("cls_token", torch::zeros({1, 1, dim}));
   if (spec.positions == "learned") {
-    positions_ = register_parameter("pos_embed", torch::zeros({1, cls + side * side, dim}));
+    positions_ = register_parameter("pos_embed",
+                                    torch::zeros({1, spec.cls_token + side * side, dim}));
   } else {
-    positions_ =
-        register_buffer("pos_embed", SinCosTable(dim, side, side, SinCosLayoutOf(spec), cls));
+    positions_ = register_buffer(
+        "pos_embed", SinCosTable(dim, side, side, SinCosLayoutOf(spec), spec.cls_token));
+  }
+  if (spec.registers > 0) {
+    register_tokens_ =
+        register_parameter("register_tokens", torch::zeros({1, spec.registers, dim}));
   }
   if (spec.background == "subtract") {
     const std::vector<int64_t> picture = {1, in, spec.input_size, spec.input_size};
@@ -113,7 +118,7 @@ VitImpl::VitImpl(const EncoderSpec& spec, const VitShape& shape)
   }
   torch::nn::ModuleList list;
   for (int64_t i = 0; i < shape.depth; ++i) {
-    blocks_.push_back(VitBlock(dim, shape.heads));
+    blocks_.push_back(VitBlock(dim, shape.heads, spec.layer_scale));
     list->push_back(blocks_.back());
   }
   register_module("blocks", list);
@@ -153,19 +158,24 @@ torch::Tensor VitImpl::PatchTokens(const torch::Tensor& x) {
   } else {
     y = patch_->forward(x.to(patch_->weight.scalar_type()));
   }
-  return y.flatten(2).transpose(1, 2).to(positions_.scalar_type());
+  return y.flatten(2).transpose(1, 2).to(norm_->weight.scalar_type());
 }
 
 torch::Tensor VitImpl::Positions(int64_t rows, int64_t cols) {
   return InterpolatePositionsDino(positions_, rows, cols);
 }
 
+int64_t VitImpl::extra_tokens() const { return spec_.cls_token + spec_.registers; }
+
 torch::Tensor VitImpl::Tokens(const torch::Tensor& x) {
   auto tokens = PatchTokens(Input(x));
-  if (cls_token_.defined()) {
-    tokens = torch::cat({cls_token_.expand({x.size(0), -1, -1}), tokens}, 1);
-  }
-  return tokens + Positions(x.size(2) / spec_.patch_size, x.size(3) / spec_.patch_size);
+  const auto expanded = [&](const torch::Tensor& t) { return t.expand({x.size(0), -1, -1}); };
+  if (spec_.cls_token) tokens = torch::cat({expanded(cls_token_), tokens}, 1);
+  tokens = tokens + Positions(x.size(2) / spec_.patch_size, x.size(3) / spec_.patch_size);
+  if (spec_.registers == 0) return tokens;
+  return torch::cat({tokens.slice(1, 0, spec_.cls_token), expanded(register_tokens_),
+                     tokens.slice(1, spec_.cls_token)},
+                    1);
 }
 
 torch::Tensor VitImpl::Blocks(torch::Tensor tokens) {
@@ -182,7 +192,7 @@ torch::Tensor VitImpl::Blocks(torch::Tensor tokens) {
 
 torch::Tensor VitImpl::Pool(const torch::Tensor& tokens) const {
   if (spec_.pooling == "cls") return tokens.select(1, 0);
-  const auto patches = tokens.slice(1, spec_.cls_token);
+  const auto patches = tokens.slice(1, extra_tokens());
   return spec_.pooling == "avg" ? patches.mean(1) : patches.flatten(1);
 }
 
@@ -240,6 +250,8 @@ void VitImpl::Init(Rng& rng, VitInit init) {
     };
     if (name == "cls_token") {
       normal(moco ? 1e-6 : 0.02);
+    } else if (name == "register_tokens") {
+      normal(1e-6);
     } else if (name == "pos_embed") {
       normal(0.02);
     } else if (name.starts_with("blocks.") && parameter.dim() == 2) {

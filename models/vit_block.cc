@@ -54,17 +54,29 @@ torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
   return fc2_->forward(torch::gelu(fc1_->forward(x)));
 }
 
-VitBlockImpl::VitBlockImpl(int64_t dim, int64_t heads) {
+LayerScaleImpl::LayerScaleImpl(int64_t dim, double init) {
+  gamma_ = register_parameter("gamma", torch::full({dim}, init));
+}
+
+VitBlockImpl::VitBlockImpl(int64_t dim, int64_t heads, double layer_scale) {
   norm1_ = register_module("norm1", VitNorm(dim));
   attn_ = register_module("attn", Attention(dim, heads));
   norm2_ = register_module("norm2", VitNorm(dim));
   mlp_ = register_module("mlp", Mlp(dim, 4 * dim));
+  if (layer_scale > 0) {
+    scale1_ = register_module("ls1", LayerScale(dim, layer_scale));
+    scale2_ = register_module("ls2", LayerScale(dim, layer_scale));
+  }
 }
 
 torch::Tensor VitBlockImpl::forward(torch::Tensor x, Rng* drop_rng) {
   const auto inner = attn_->dtype(), outer = x.scalar_type();
-  x = x + DropPath(attn_->forward(norm1_->forward(x).to(inner)).to(outer), drop_path, drop_rng);
-  return x + DropPath(mlp_->forward(norm2_->forward(x).to(inner)).to(outer), drop_path, drop_rng);
+  auto branch = attn_->forward(norm1_->forward(x).to(inner)).to(outer);
+  if (!scale1_.is_empty()) branch = scale1_->forward(branch);
+  x = x + DropPath(branch, drop_path, drop_rng);
+  branch = mlp_->forward(norm2_->forward(x).to(inner)).to(outer);
+  if (!scale2_.is_empty()) branch = scale2_->forward(branch);
+  return x + DropPath(branch, drop_path, drop_rng);
 }
 
 torch::Tensor VitBlockImpl::AttentionOf(const torch::Tensor& x) {

@@ -36,11 +36,23 @@ class MlpImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Mlp);
 
+// y = gamma x by channel (CaiT's LayerScale, as DINOv2 and timm name it).
+class LayerScaleImpl : public torch::nn::Module {
+ public:
+  LayerScaleImpl(int64_t dim, double init);
+  torch::Tensor forward(const torch::Tensor& x) { return x * gamma_; }
+
+ private:
+  torch::Tensor gamma_;
+};
+TORCH_MODULE(LayerScale);
+
 // x + attn(norm1(x)), then + mlp(norm2(x)), four times as wide inside. Names as timm's and DINO's.
-// The sums and norms keep x's number type where the linear layers have another.
+// layer_scale > 0: each branch goes through a LayerScale (ls1, ls2) that starts there. The sums and
+// norms keep x's number type where the linear layers have another.
 class VitBlockImpl : public torch::nn::Module {
  public:
-  VitBlockImpl(int64_t dim, int64_t heads);
+  VitBlockImpl(int64_t dim, int64_t heads, double layer_scale = 0);
   // drop_rng: null, or where the drop path draws from: each sample loses each of the two branches
   // with probability drop_path, what stays is divided by 1 - drop_path (timm drop_path).
   torch::Tensor forward(torch::Tensor x, Rng* drop_rng = nullptr);
@@ -51,6 +63,7 @@ class VitBlockImpl : public torch::nn::Module {
   torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
   Attention attn_{nullptr};
   Mlp mlp_{nullptr};
+  LayerScale scale1_{nullptr}, scale2_{nullptr};  // ls1, ls2
 };
 TORCH_MODULE(VitBlock);
 

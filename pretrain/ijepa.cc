@@ -50,12 +50,12 @@ Ijepa::Ijepa(const PretrainOptions& options, EncoderNet net, Rng& rng)
     : Method(options, std::move(net)), vit_(std::dynamic_pointer_cast<VitImpl>(net_)) {
   RefuseFrozenEncoder();
   const EncoderSpec& spec = net_->spec();
-  if (!vit_ || spec.stem != "patch" || spec.cls_token) {
+  if (!vit_ || spec.stem != "patch" || spec.cls_token || spec.registers > 0) {
     ThrowUser(
         "pretrain.method=ijepa leaves patches out and has no token of its own: it needs a "
         "transformer (encoder.arch=vit_micro, vit_tiny, ...) with stem=patch cls_token=false "
-        "pooling=avg, not arch={} stem={} cls_token={}",
-        spec.arch, spec.stem, spec.cls_token);
+        "registers=0 pooling=avg, not arch={} stem={} cls_token={} registers={}",
+        spec.arch, spec.stem, spec.cls_token, spec.registers);
   }
   const IjepaOptions& o = options_.ijepa;
   const int64_t side = spec.input_size / spec.patch_size;

@@ -13,11 +13,12 @@ Mae::Mae(const PretrainOptions& options, EncoderNet net, Rng& rng)
   RefuseFrozenEncoder();
   const EncoderSpec& spec = net_->spec();
   const auto vit = std::dynamic_pointer_cast<VitImpl>(net_);
-  if (!vit || spec.stem != "patch" || !spec.cls_token) {
+  if (!vit || spec.stem != "patch" || !spec.cls_token || spec.registers > 0) {
     ThrowUser(
         "pretrain.method=mae leaves patches out: it needs a transformer (encoder.arch=vit_micro, "
-        "vit_tiny, ...) with stem=patch cls_token=true, not arch={} stem={} cls_token={}",
-        spec.arch, spec.stem, spec.cls_token);
+        "vit_tiny, ...) with stem=patch cls_token=true registers=0, not arch={} stem={} "
+        "cls_token={} registers={}",
+        spec.arch, spec.stem, spec.cls_token, spec.registers);
   }
   const int64_t side = spec.input_size / spec.patch_size;
   patches_ = side * side;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/files.h"
+#include "core/rng.h"
 #include "tests/core/helpers.h"
 
 namespace v2r {
@@ -152,6 +153,44 @@ TEST_F(SafetensorsTest, OverlapsAndGapsAreRefused) {
               HasSubstr("gap"));
   EXPECT_THAT(Refusal(Container("{" + Entry("a", "F32", "[2]", 4, 12) + "}", data)),
               HasSubstr("gap"));
+}
+
+// Offsets, sizes, names and types changed at random: an error, or a file that is whole.
+TEST_F(SafetensorsTest, ThousandsOfDamagedFilesAreReadOrRefused) {
+  const auto path = folder_ / "a.safetensors";
+  WriteSafetensors(path, Example(), {{"k", "v"}});
+  const std::string bytes = ReadFile(path);
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), 8);
+  const std::string characters = "0123456789,[]{}\":-eEFIU";
+  int64_t read = 0, refused = 0;
+  for (uint64_t seed = 0; seed < 5000; ++seed) {
+    Rng rng(seed);
+    std::string changed = bytes;
+    for (uint64_t n = 1 + rng.NextU64() % 3; n > 0; --n) {
+      const size_t at = 8 + rng.NextU64() % header;
+      switch (rng.NextU64() % 4) {
+        case 0: changed[at] = characters[rng.NextU64() % characters.size()]; break;
+        case 1: changed[at] ^= static_cast<char>(1u << (rng.NextU64() % 8)); break;
+        case 2: changed[rng.NextU64() % 8] = static_cast<char>(rng.NextU64()); break;
+        default: {  // a number grown beyond 64 bits
+          const size_t digit = changed.find_first_of("123456789", at);
+          if (digit < 8 + header) changed.replace(digit, 1, "99999999999999999999");
+        }
+      }
+    }
+    folder_.Write("x.safetensors", changed);
+    try {
+      for (const auto& [name, blob] : ReadSafetensors(folder_ / "x.safetensors").tensors) {
+        ASSERT_EQ(blob.bytes.size(), static_cast<size_t>(blob.numel()) * SizeOf(blob.dtype));
+      }
+      ++read;
+    } catch (const UserError&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(read, 10);
+  EXPECT_GT(refused, 1000);
 }
 
 TEST_F(SafetensorsTest, AFullDiskLeavesTheOldFile) {

@@ -131,9 +131,14 @@ TEST(EncoderSpec, EveryKeyChangesSomething) {
       {"drop_path", [](EncoderSpec& s) { s.drop_path = 0.5; }},
       {"background", [](EncoderSpec& s) { s.background = "subtract"; }},
       {"cls_token", [](EncoderSpec& s) { s.cls_token = false; }},
+      {"registers", [](EncoderSpec& s) { s.registers = 2; }},
+      {"layer_scale", [](EncoderSpec& s) { s.layer_scale = 0.1; }},
+      {"variant", [](EncoderSpec& s) { s.variant = "resnet_d"; }},
+      {"sk_ratio", [](EncoderSpec& s) { s.variant = "simclr", s.sk_ratio = 0.5; }},
   };
-  const std::set<std::string> of_transformers = {"patch_size", "positions",  "stem",      "depth", "heads",
-                                                 "drop_path",  "background", "cls_token"};
+  const std::set<std::string> of_transformers = {"patch_size", "positions", "stem",       "depth",
+                                                 "heads",      "drop_path", "background", "cls_token",
+                                                 "registers",  "layer_scale"};
   const auto result = [](const EncoderSpec& spec) {
     Rng rng(1);
     const auto net = MakeEncoderNet(spec, rng);
@@ -152,7 +157,10 @@ TEST(EncoderSpec, EveryKeyChangesSomething) {
   for (const auto& row : Describe<EncoderSpec>()) {
     SCOPED_TRACE(row.path);
     ASSERT_TRUE(changes.contains(row.path)) << "a key without a test";
-    base.arch = of_transformers.contains(row.path) ? "vit_micro" : "conv4";
+    const bool residual = row.path == "variant" || row.path == "sk_ratio";
+    base.arch = of_transformers.contains(row.path) ? "vit_micro" : residual ? "resnet50" : "conv4";
+    base.width = residual ? 0.125 : 1;
+    base.variant = row.path == "sk_ratio" ? "simclr" : "torchvision";
     const auto expected = result(base);
     EncoderSpec spec = base;
     changes.at(row.path)(spec);
