@@ -16,6 +16,8 @@ int HelpCommand(const std::string& name);
 int DemosCommand(const Words& overrides);
 int PretrainCommand(const Words& overrides);
 int EmbedCommand(const Words& overrides);
+int EvaluateCommand(const Words& overrides);
+int ShapesCommand(const Words& overrides);
 int TrainCommand(const Words& overrides, const std::string& resume, bool multirun);
 int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes,
                 int64_t seed);
