@@ -8,8 +8,10 @@
 #include <thread>
 
 #include "app/commands.h"
+#include "app/evaluate.h"
 #include "app/options.h"
 #include "app/run_directory.h"
+#include "app/shapes.h"
 #include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
@@ -99,6 +101,8 @@ const std::map<std::string, std::function<std::vector<FieldDoc>()>>& CommandFiel
       {"demos", [] { return Describe<DemosCommandOptions>(); }},
       {"pretrain", [] { return Describe<PretrainCommandOptions>(); }},
       {"embed", [] { return Describe<EmbedCommandOptions>(); }},
+      {"evaluate", [] { return Describe<EvaluateCommandOptions>(); }},
+      {"shapes", [] { return Describe<ShapesCommandOptions>(); }},
   };
   return fields;
 }
@@ -205,7 +209,7 @@ std::vector<std::string> ConfigRoots() {
 Words ExpandShorthands(const Words& overrides) {
   Words words;
   for (const std::string& word : overrides) {
-    if (word.rfind("data=", 0) == 0 || word.rfind("demos=", 0) == 0) {
+    if (word.rfind("data=", 0) == 0 || word.rfind("test_data=", 0) == 0 || word.rfind("demos=", 0) == 0) {
       const size_t equals = word.find('=');
       words.push_back(word.substr(0, equals) + ".path=" + word.substr(equals + 1));
     } else {
@@ -239,7 +243,7 @@ int HelpCommand(const std::string& name) {
   }
   const auto fields = Describe<TrainOptions>();
   const auto data = Describe<PretrainCommandOptions>();
-  std::vector<std::string> known = {"train", "demos", "pretrain", "embed"};
+  std::vector<std::string> known = {"train", "demos", "pretrain", "embed", "evaluate", "shapes"};
   for (const auto& list : {fields, data}) {
     for (const FieldDoc& field : list) {
       for (size_t dot = field.path.find('.');; dot = field.path.find('.', dot + 1)) {
@@ -277,8 +281,14 @@ int ConfigCommand(const std::string& root, const Words& overrides) {
     PrintResolved<DemosCommandOptions>(given);
   } else if (root == "embed") {
     PrintResolved<EmbedCommandOptions>(given);
+  } else if (root == "evaluate") {
+    PrintResolved<EvaluateCommandOptions>(given);
+  } else if (root == "shapes") {
+    PrintResolved<ShapesCommandOptions>(given);
   } else {
-    ThrowUser("config: unknown command '{}' (known: train, pretrain, demos, embed)", root);
+    ThrowUser(
+        "config: unknown command '{}' (known: train, pretrain, demos, embed, evaluate, shapes)",
+        root);
   }
   return 0;
 }

@@ -73,6 +73,10 @@ int Run(int argc, char** argv) {
   CLI::App* demos = with_words(app.add_subcommand("demos", "film a task's scripted expert to MP4"));
   CLI::App* pretrain = with_words(app.add_subcommand("pretrain", "videos -> encoder file"));
   CLI::App* embed = with_words(app.add_subcommand("embed", "videos -> embeddings"));
+  CLI::App* evaluate = with_words(app.add_subcommand(
+      "evaluate", "score an encoder on labelled pictures: kNN, linear; untrained and pixels beside"));
+  CLI::App* shapes =
+      with_words(app.add_subcommand("shapes", "draw a labelled set of MuJoCo shapes to .npz"));
   CLI::App* train = with_words(
       app.add_subcommand("train", "demonstrations -> encoder -> reward -> agent -> video, report"));
   train->add_option("--resume", run, "continue this run directory from its last checkpoint");
@@ -97,7 +101,7 @@ int Run(int argc, char** argv) {
   CLI::App* config = app.add_subcommand("config", "print a command's config");
   bool resolve = false;
   config->add_flag("--resolve", resolve, "every value with where it came from");
-  config->add_option("root", text, "train, pretrain, demos or embed")->required();
+  config->add_option("root", text, "train, pretrain, demos, embed, evaluate or shapes")->required();
   with_words(config);
   CLI::App* bench = app.add_subcommand(
       "bench", "measure the speed of each part: render, encode, step, train, env");
@@ -155,6 +159,8 @@ int Run(int argc, char** argv) {
   if (*demos) return v2r::DemosCommand(words);
   if (*pretrain) return v2r::PretrainCommand(words);
   if (*embed) return v2r::EmbedCommand(words);
+  if (*evaluate) return v2r::EvaluateCommand(words);
+  if (*shapes) return v2r::ShapesCommand(words);
   if (*train) return v2r::TrainCommand(words, run, multirun);
   if (*eval) return v2r::EvalCommand(run, checkpoint, episodes, seed);
   if (*record) return v2r::RecordCommand(run, checkpoint, out, episodes, seed);
