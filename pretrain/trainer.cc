@@ -116,7 +116,7 @@ class Training {
       vit->SetBackground(Normalise(start.net->spec(), demos));
     }
     if (options_.data_dependent_init && options_.init_from.empty()) Initialise(*start.net, demos);
-    method_->Prepare(clips_, demos);
+    if (options_.iterations > 0) method_->Prepare(clips_, demos);
     optimizer_ = MakeOptimizer(options_, method_->Parameters());
     probe_ = std::make_unique<EmbeddingProbe>(Normalise(start.net->spec(), Demos(kProbeFrames)),
                                               Metric());
