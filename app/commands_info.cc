@@ -8,8 +8,10 @@
 #include <thread>
 
 #include "app/commands.h"
+#include "app/evaluate.h"
 #include "app/options.h"
 #include "app/run_directory.h"
+#include "app/shapes.h"
 #include "app/weights_options.h"
 #include "core/config.h"
 #include "core/device.h"
@@ -102,6 +104,8 @@ const std::map<std::string, std::function<std::vector<FieldDoc>()>>& CommandFiel
       {"embed", [] { return Describe<EmbedCommandOptions>(); }},
       {"import", [] { return Describe<ImportCommandOptions>(); }},
       {"export", [] { return Describe<ExportCommandOptions>(); }},
+      {"evaluate", [] { return Describe<EvaluateCommandOptions>(); }},
+      {"shapes", [] { return Describe<ShapesCommandOptions>(); }},
   };
   return fields;
 }
@@ -208,7 +212,7 @@ std::vector<std::string> ConfigRoots() {
 Words ExpandShorthands(const Words& overrides) {
   Words words;
   for (const std::string& word : overrides) {
-    if (word.rfind("data=", 0) == 0 || word.rfind("demos=", 0) == 0) {
+    if (word.rfind("data=", 0) == 0 || word.rfind("test_data=", 0) == 0 || word.rfind("demos=", 0) == 0) {
       const size_t equals = word.find('=');
       words.push_back(word.substr(0, equals) + ".path=" + word.substr(equals + 1));
     } else {
@@ -242,8 +246,8 @@ int HelpCommand(const std::string& name) {
   }
   const auto fields = Describe<TrainOptions>();
   const auto data = Describe<PretrainCommandOptions>();
-  std::vector<std::string> known = {"train", "demos", "pretrain", "embed", "import",
-                                    "export"};
+  std::vector<std::string> known = {"train",  "demos",  "pretrain", "embed",
+                                    "import", "export", "evaluate", "shapes"};
   for (const auto& list : {fields, data}) {
     for (const FieldDoc& field : list) {
       for (size_t dot = field.path.find('.');; dot = field.path.find('.', dot + 1)) {
@@ -285,9 +289,15 @@ int ConfigCommand(const std::string& root, const Words& overrides) {
     PrintResolved<ImportCommandOptions>(given);
   } else if (root == "export") {
     PrintResolved<ExportCommandOptions>(given);
+  } else if (root == "evaluate") {
+    PrintResolved<EvaluateCommandOptions>(given);
+  } else if (root == "shapes") {
+    PrintResolved<ShapesCommandOptions>(given);
   } else {
-    ThrowUser("config: unknown command '{}' (known: train, pretrain, demos, embed, import, export)",
-              root);
+    ThrowUser(
+        "config: unknown command '{}' (known: train, pretrain, demos, embed, import, export, "
+        "evaluate, shapes)",
+        root);
   }
   return 0;
 }

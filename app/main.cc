@@ -89,6 +89,10 @@ int Run(int argc, char** argv) {
     command->add_option("--out", out, "file to write")->type_name("out=");
     with_words(command);
   }
+  CLI::App* evaluate = with_words(app.add_subcommand(
+      "evaluate", "score an encoder on labelled pictures: kNN, linear; untrained and pixels beside"));
+  CLI::App* shapes =
+      with_words(app.add_subcommand("shapes", "draw a labelled set of MuJoCo shapes to .npz"));
   CLI::App* train = with_words(
       app.add_subcommand("train", "demonstrations -> encoder -> reward -> agent -> video, report"));
   train->add_option("--resume", run, "continue this run directory from its last checkpoint");
@@ -113,7 +117,7 @@ int Run(int argc, char** argv) {
   CLI::App* config = app.add_subcommand("config", "print a command's config");
   bool resolve = false;
   config->add_flag("--resolve", resolve, "every value with where it came from");
-  config->add_option("root", text, "train, pretrain, demos or embed")->required();
+  config->add_option("root", text, "train, pretrain, demos, embed, import, export, evaluate or shapes")->required();
   with_words(config);
   CLI::App* bench = app.add_subcommand(
       "bench", "measure the speed of each part: render, encode, step, train, env");
@@ -180,6 +184,8 @@ int Run(int argc, char** argv) {
   if (*embed) return v2r::EmbedCommand(words);
   if (*import) return v2r::ImportCommand(file, words);
   if (*export_command) return v2r::ExportCommand(file, words);
+  if (*evaluate) return v2r::EvaluateCommand(words);
+  if (*shapes) return v2r::ShapesCommand(words);
   if (*train) return v2r::TrainCommand(words, run, multirun);
   if (*eval) return v2r::EvalCommand(run, checkpoint, episodes, seed);
   if (*record) return v2r::RecordCommand(run, checkpoint, out, episodes, seed);

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace v2r {
 namespace {
@@ -80,6 +81,37 @@ bool ZipReader::IsZip(const std::filesystem::path& path) {
   char magic[4] = {};
   std::ifstream(path, std::ios::binary).read(magic, sizeof(magic));
   return std::memcmp(magic, "PK\3\4", 4) == 0 || std::memcmp(magic, "PK\5\6", 4) == 0;
+}
+
+void WriteZip(const std::filesystem::path& path,
+              const std::map<std::string, std::string>& entries) {
+  zip_error_t error;
+  zip_error_init(&error);
+  zip_source_t* archive_bytes = zip_source_buffer_create(nullptr, 0, 0, &error);
+  V2R_CHECK(archive_bytes != nullptr, "{}", zip_error_strerror(&error));
+  zip_t* archive = zip_open_from_source(archive_bytes, ZIP_TRUNCATE, &error);
+  V2R_CHECK(archive != nullptr, "{}", zip_error_strerror(&error));
+  zip_source_keep(archive_bytes);  // outlives the archive
+  for (const auto& [name, bytes] : entries) {
+    zip_source_t* source = zip_source_buffer(archive, bytes.data(), bytes.size(), 0);
+    const zip_int64_t index =
+        source == nullptr ? -1 : zip_file_add(archive, name.c_str(), source, ZIP_FL_ENC_UTF_8);
+    V2R_CHECK(index >= 0, "{}: {}", name, zip_strerror(archive));
+    const auto at = static_cast<zip_uint64_t>(index);
+    V2R_CHECK_EQ(zip_file_set_dostime(archive, at, 0, (1 << 5) | 1, 0), 0);  // 1980-01-01
+  }
+  V2R_CHECK(zip_close(archive) == 0, "{}", zip_strerror(archive));
+  zip_stat_t stat;
+  zip_stat_init(&stat);
+  V2R_CHECK_EQ(zip_source_stat(archive_bytes, &stat), 0);
+  std::string bytes(stat.size, '\0');
+  V2R_CHECK_EQ(zip_source_open(archive_bytes), 0);
+  const zip_int64_t got = zip_source_read(archive_bytes, bytes.data(), bytes.size());
+  V2R_CHECK_EQ(got, static_cast<zip_int64_t>(bytes.size()));
+  zip_source_close(archive_bytes);
+  zip_source_free(archive_bytes);
+  zip_error_fini(&error);
+  WriteFileAtomic(path, bytes);
 }
 
 }  // namespace v2r

@@ -1,8 +1,9 @@
-// Reading zip archives (stored or deflated entries): PyTorch's .pth, NumPy's .npz.
+// Zip archives (stored or deflated entries): PyTorch's .pth, NumPy's .npz.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,9 @@ class ZipReader {
   void* archive_ = nullptr;  // zip_t
   std::vector<std::string> names_;
 };
+
+// Atomic. Entries are deflated, in the order of their names, and carry no time: equal entries give
+// equal bytes. UserError: the disk refuses.
+void WriteZip(const std::filesystem::path& path, const std::map<std::string, std::string>& entries);
 
 }  // namespace v2r

@@ -96,7 +96,10 @@ double EffectiveDimensions(const torch::Tensor& z) {
   V2R_CHECK_EQ(z.dim(), 2);
   const auto centred =
       z.to(torch::kCPU, torch::kDouble) - z.to(torch::kCPU, torch::kDouble).mean(0);
-  const auto values = torch::linalg_eigvalsh(torch::matmul(centred.t(), centred)).clamp_min(0);
+  // The eigenvalues other than 0 are those of the smaller product.
+  const auto product = centred.size(0) < centred.size(1) ? torch::matmul(centred, centred.t())
+                                                         : torch::matmul(centred.t(), centred);
+  const auto values = torch::linalg_eigvalsh(product).clamp_min(0);
   const double total = values.sum().item<double>();
   if (!(total > 0)) return 0;
   const auto share = values / total;

@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "core/resize.h"
 #include "core/text.h"
+#include "media/labelled.h"
 #include "media/manifest.h"
 #include "media/video.h"
 
@@ -290,6 +291,10 @@ int64_t ClipSet::TotalFrames() const {
 }
 
 ClipSet LoadClips(const DataOptions& options) {
+  const std::string format = ResolveFormat(options);
+  if (format == "images") return LoadImageFolder(options);
+  if (format == "cifar") return LoadCifar(options);
+  if (format == "npz") return LoadNpz(options);
   ClipSet set;
   const auto sources = FindSources(options.path, set.skipped);
   if (sources.empty() && set.skipped.empty()) {

@@ -1,4 +1,5 @@
-// Clips: what a data set of videos is once decoded. Kept in memory at the size the encoder sees.
+// Clips: what a data set of videos or pictures is once decoded. Kept in memory at the size the
+// encoder sees. A picture is a clip of one frame.
 #pragma once
 
 #include <torch/torch.h>
@@ -17,10 +18,13 @@ struct Clip {
                       // or "good"
   torch::Tensor frames;  // uint8 [T,H,W,3] RGB, CPU
   double fps = 0;        // of the frames kept (the film's own / stride), 0 = unknown
+  int64_t target = -1;   // position in ClipSet::classes, -1 = the data name no classes
 };
 
 struct DataOptions {
   std::string path;
+  std::string format = "auto";
+  std::string split = "train";
   int64_t frame_size = 64;
   std::string resize = "area";
   int64_t stride = 1;
@@ -31,15 +35,26 @@ struct DataOptions {
 
   template <typename V>
   void Fields(V& v) {
-    v("path", path, "folder of videos, folder of frame folders, or one video");
+    v("path", path, "folder of videos or of frame folders, one video, folder of classes (data.format=images), "
+      "folder of CIFAR's .bin files, or .npz file");
+    v("format", format,
+      "clips (videos, frame folders), images (a folder a class, as torchvision's ImageFolder), "
+      "cifar, npz; auto = by what is there, never images",
+      OneOf({"auto", "clips", "images", "cifar", "npz"}));
+    v("split", split,
+      "part of labelled pictures: train or test (folders, CIFAR's files, x_train in .npz), or all; "
+      "data without parts are all train; clips have none",
+      OneOf({"train", "test", "all"}));
     v("frame_size", frame_size,
       "height and width that frames are stored at (other shapes are squeezed to a square)",
       InRange(16, 512));
     v("resize", resize, "how frames are brought to frame_size", OneOf({"area", "bilinear", "bicubic"}));
     v("stride", stride, "keep every stride-th frame", AtLeast(1));
     v("max_frames", max_frames, "frames a clip at most, 0 = all", AtLeast(0));
-    v("max_clips", max_clips, "clips a label at most in name order, 0 = all", AtLeast(0));
-    v("min_frames", min_frames, "shorter clips are skipped with a warning", AtLeast(1));
+    v("max_clips", max_clips,
+      "clips a label, labelled pictures a class at most, in their order, 0 = all", AtLeast(0));
+    v("min_frames", min_frames, "shorter clips are skipped with a warning (not pictures)",
+      AtLeast(1));
     v("max_gib", max_gib, "memory the decoded frames may take in GiB, 0 = no limit", AtLeast(0));
   }
 };
@@ -47,6 +62,7 @@ struct DataOptions {
 struct ClipSet {
   std::vector<Clip> clips;
   std::vector<std::string> skipped;  // "name: reason"
+  std::vector<std::string> classes;  // names of the classes of labelled pictures, else empty
   std::vector<const Clip*> WithLabel(const std::string& label) const;
   int64_t TotalFrames() const;
 };
@@ -59,7 +75,7 @@ struct ClipSet {
 // ("f2" before "f10"); names that start with a dot are left out. The label is the manifest's, else
 // the innermost path component that is one. A broken video is skipped with a warning that names it
 // and the frame. UserError: the folder is missing, nothing usable is left, or the frames need more
-// than max_gib.
+// than max_gib. The other formats: media/labelled.h.
 ClipSet LoadClips(const DataOptions& options);
 
 }  // namespace v2r

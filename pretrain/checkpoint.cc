@@ -37,6 +37,7 @@ RunSettings SettingsOf(const PretrainOptions& options, const EncoderSpec& spec,
   for (const FieldDoc& row : Describe(spec, "encoder")) settings[row.path] = row.value;
   settings.erase("pretrain.checkpoint_every");
   settings.erase("pretrain.log_every");
+  settings.erase("pretrain.monitor_linear");
   settings["data"] = DataHash(clips);
   return settings;
 }

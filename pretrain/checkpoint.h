@@ -16,7 +16,7 @@ namespace v2r {
 
 // Everything that decides the result of a run: "pretrain.learning_rate" -> "0.001", "encoder.arch"
 // -> "conv4", "data" -> hash. What only decides how often something is written (checkpoint_every,
-// log_every) is left out.
+// log_every) or measured (monitor_linear) is left out.
 using RunSettings = std::map<std::string, std::string>;
 RunSettings SettingsOf(const PretrainOptions& options, const EncoderSpec& spec,
                        const ClipSet& clips);

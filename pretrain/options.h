@@ -32,6 +32,8 @@ struct PretrainOptions {
   std::vector<std::string> labels = {"good"};
   int64_t checkpoint_every = 0;
   int64_t log_every = 50;
+  int64_t monitor_frames = 256;
+  bool monitor_linear = false;
   AugmentOptions augment;
   // SimCLR
   double temperature = 0.1;
@@ -120,6 +122,12 @@ struct PretrainOptions {
     v("checkpoint_every", checkpoint_every,
       "iterations between checkpoints, 0 = only when interrupted", AtLeast(0));
     v("log_every", log_every, "iterations between metric rows", AtLeast(1));
+    v("monitor_frames", monitor_frames,
+      "pictures whose class the kNN monitor tells at every metric row, kept out of training (at "
+      "most a tenth of the data); of clips without classes: frames whose clip it tells; 0 = off",
+      AtLeast(0));
+    v("monitor_linear", monitor_linear,
+      "also fit a linear classifier on the monitor's embeddings at every metric row");
     v("augment", augment, "augmentation");
     v("temperature", temperature,
       "temperature of the softmax (simclr, moco, mocov3; tcn with tcn_loss=xirl; dino: of the "

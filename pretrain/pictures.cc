@@ -8,15 +8,23 @@
 namespace v2r {
 namespace {
 
-// The `index`-th of all frames, clip after clip.
-FrameIndex NthFrame(const ClipSet& clips, int64_t index) {
-  for (size_t c = 0; c < clips.clips.size(); ++c) {
-    const int64_t length = clips.clips[c].frames.size(0);
-    if (index < length) return {static_cast<int64_t>(c), index};
-    index -= length;
+// All frames, clip after clip, by number: a data set may have as many clips as pictures.
+class FrameNumbers {
+ public:
+  explicit FrameNumbers(const ClipSet& clips) {
+    ends_.reserve(clips.clips.size());
+    for (const Clip& clip : clips.clips) ends_.push_back(total() + clip.frames.size(0));
   }
-  V2R_CHECK(false, "frame {} lies behind the last clip", index);
-}
+  int64_t total() const { return ends_.empty() ? 0 : ends_.back(); }
+  FrameIndex operator[](int64_t index) const {
+    V2R_CHECK_LT(index, total());
+    const auto clip = std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin();
+    return {clip, index - (clip > 0 ? ends_[clip - 1] : 0)};
+  }
+
+ private:
+  std::vector<int64_t> ends_;
+};
 
 // RGB pixels, one after the other -> a red, a green and a blue plane in [0,1].
 void ToPlanes(const uint8_t* rgb, int64_t pixels, float* planes) {
@@ -101,16 +109,18 @@ void RequireDistinctFrames(const ClipSet& clips, const PretrainOptions& options)
 }
 
 std::vector<FrameIndex> SpreadFrames(const ClipSet& clips, int64_t count) {
-  const int64_t total = clips.TotalFrames();
+  const FrameNumbers numbers(clips);
+  const int64_t total = numbers.total();
   count = std::min(count, total);
   std::vector<FrameIndex> frames;
   frames.reserve(count);
-  for (int64_t i = 0; i < count; ++i) frames.push_back(NthFrame(clips, i * total / count));
+  for (int64_t i = 0; i < count; ++i) frames.push_back(numbers[i * total / count]);
   return frames;
 }
 
 std::vector<FrameIndex> DistinctFrames(const ClipSet& clips, int64_t count, Rng& rng) {
-  const int64_t total = clips.TotalFrames();
+  const FrameNumbers numbers(clips);
+  const int64_t total = numbers.total();
   V2R_CHECK_GE(total, count);
   // Floyd's sampling: a uniform subset with `count` draws.
   std::unordered_set<int64_t> taken;
@@ -122,7 +132,7 @@ std::vector<FrameIndex> DistinctFrames(const ClipSet& clips, int64_t count, Rng&
       index = last;
       taken.insert(index);
     }
-    frames.push_back(NthFrame(clips, index));
+    frames.push_back(numbers[index]);
   }
   return frames;
 }

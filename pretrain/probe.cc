@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "learn/measures.h"
+#include "pretrain/monitor.h"
 
 namespace v2r {
 namespace {
@@ -13,17 +14,6 @@ namespace {
 constexpr double kMinDimensions = 2.0;
 constexpr double kMinStdShare = 0.01;  // of the deviation at the start
 constexpr double kMinSpread = 0.02;
-constexpr int64_t kChunk = 128;
-
-torch::Tensor EmbedInEvalMode(EncoderNetImpl& net, const torch::Tensor& pictures) {
-  const torch::NoGradGuard no_grad;
-  const bool training = net.is_training();
-  net.eval();
-  std::vector<torch::Tensor> parts;
-  for (const torch::Tensor& chunk : pictures.split(kChunk)) parts.push_back(net.forward(chunk));
-  net.train(training);
-  return torch::cat(parts).to(torch::kCPU, torch::kFloat);
-}
 
 }  // namespace
 

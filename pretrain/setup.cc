@@ -100,6 +100,7 @@ ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, con
     LogWarn("pretrain.labels: no clip is labelled '{}'; learning from the others", label);
   }
   ClipSet selected;
+  selected.classes = clips.classes;
   for (const Clip& clip : clips.clips) {
     const auto wanted = std::find(options.labels.begin(), options.labels.end(), clip.label);
     if (wanted == options.labels.end()) continue;

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "core/clock.h"
@@ -14,6 +16,7 @@
 #include "models/vit.h"
 #include "pretrain/checkpoint.h"
 #include "pretrain/method.h"
+#include "pretrain/monitor.h"
 #include "pretrain/pictures.h"
 #include "pretrain/probe.h"
 #include "pretrain/registry.h"
@@ -99,6 +102,10 @@ class Training {
     old_heads_ = std::move(start.heads);
     start.net->to(device_);
     clips_ = SelectClips(options_, start.net->spec(), clips);
+    if (options_.monitor_frames > 0) {
+      monitor_ = ClassMonitor::Take(clips_, options_.monitor_frames, start.net->spec(),
+                                    rng_.Fork("monitor"), device_);
+    }
     settings_ = SettingsOf(options_, start.net->spec(), clips_);
     Rng head_rng = rng_.Fork("heads");
     method_ = PretrainMethods().Make(options_.method, options_, start.net, head_rng);
@@ -109,7 +116,7 @@ class Training {
       vit->SetBackground(Normalise(start.net->spec(), demos));
     }
     if (options_.data_dependent_init && options_.init_from.empty()) Initialise(*start.net, demos);
-    method_->Prepare(clips_, demos);
+    if (options_.iterations > 0) method_->Prepare(clips_, demos);
     optimizer_ = MakeOptimizer(options_, method_->Parameters());
     probe_ = std::make_unique<EmbeddingProbe>(Normalise(start.net->spec(), Demos(kProbeFrames)),
                                               Metric());
@@ -120,7 +127,7 @@ class Training {
     result.encoder_path = encoder_path_;
     Resume();
     result.resumed_from = done_;
-    if (done_ == 0) row_ = probe_->Measure(*method_->encoder());
+    if (done_ == 0) row_ = Watch();
     if (options_.iterations == 0) {
       if (callbacks_.on_metrics) callbacks_.on_metrics(0, row_);
     } else {
@@ -138,6 +145,12 @@ class Training {
   torch::Tensor Demos(int64_t count) const {
     const auto frames = SpreadFrames(clips_, count);
     return PlainViews(clips_, frames, method_->encoder()->spec()).to(device_);
+  }
+
+  Metrics Watch() {
+    Metrics row = probe_->Measure(*method_->encoder());
+    if (monitor_) row.merge(monitor_->Measure(*method_->encoder(), options_.monitor_linear));
+    return row;
   }
 
   // What the file will say: nothing trained, nothing changed.
@@ -218,12 +231,13 @@ class Training {
       if (done_ % options_.log_every == 0 || done_ == total) {
         row_ = means_.Take();
         row_["pretrain/learning_rate"] = rate;
-        row_.merge(probe_->Measure(*method_->encoder()));
+        row_.merge(Watch());
         const double seconds = since_row.Seconds();
         row_["time/samples_per_second"] =
             static_cast<double>((done_ - row_start) * options_.batch_size) / seconds;
         row_["time/loader_share"] = waited / seconds;
         note = fmt::format("loss {:.4g}", row_.at("pretrain/loss"));
+        if (monitor_) note += fmt::format(", kNN {:.1f} %", 100 * row_.at("pretrain/knn_acc"));
         since_row.Restart();
         waited = 0;
         row_start = done_;
@@ -284,6 +298,7 @@ class Training {
   std::unique_ptr<Pretrainer> method_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
   std::unique_ptr<EmbeddingProbe> probe_;
+  std::optional<ClassMonitor> monitor_;
   MeanMetrics means_;
   Metrics row_;
   int64_t done_ = 0;  // iterations

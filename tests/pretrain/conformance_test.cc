@@ -48,7 +48,7 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
   EXPECT_LT(rows.back().at("pretrain/loss"), 0.9 * rows.front().at("pretrain/loss"));
   for (const char* name : {"pretrain/learning_rate", "pretrain/effective_dims",
                            "pretrain/embedding_std", "pretrain/embedding_spread",
-                           "pretrain/collapsed", "time/samples_per_second", "time/loader_share"}) {
+                           "pretrain/collapsed", "pretrain/knn_acc", "time/samples_per_second", "time/loader_share"}) {
     for (const Metrics& row : rows) {
       ASSERT_TRUE(row.contains(name)) << name;
       EXPECT_TRUE(std::isfinite(row.at(name))) << name;
@@ -172,6 +172,8 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"labels: [good, random]"},
           {"checkpoint_every: 1"},
           {"log_every: 1"},
+          {"monitor_frames: 0"},
+          {"monitor_linear: true"},
           {"augment: {preset: none}"},
           {"augment: {shift: 0}"},
           {"temperature: 0.5", {"simclr", "moco", "mocov3", "dino"}},
@@ -241,6 +243,7 @@ struct Outcome {
   std::string refused;
   StateDict tensors;
   std::vector<double> losses;
+  std::string monitors;
   int checkpoints_seen = 0;
 };
 
@@ -252,6 +255,9 @@ Outcome Observe(const PretrainOptions& options, const std::string& arch,
   try {
     Pretrain(options, spec, Squares(4, 2), path, kCpu, {[&](int64_t, const Metrics& row) {
                outcome.losses.push_back(row.at("pretrain/loss"));
+               for (const char* name : {"pretrain/knn_acc", "pretrain/linear_acc"}) {
+                 if (row.contains(name)) outcome.monitors += name;
+               }
                if (std::filesystem::exists(CheckpointPath(path))) ++outcome.checkpoints_seen;
              }});
     outcome.tensors = Tensors(path);
@@ -285,7 +291,7 @@ TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
       EXPECT_EQ(after.refused, "");
     }
     const bool same = before.refused == after.refused && SameBits(before.tensors, after.tensors) &&
-                      before.losses == after.losses &&
+                      before.losses == after.losses && before.monitors == after.monitors &&
                       before.checkpoints_seen == after.checkpoints_seen;
     EXPECT_FALSE(same);
   }

@@ -1,0 +1,70 @@
+// The drawn set of shapes: the same bits for the same seed, classes that differ, nothing hidden.
+#include "envs/shapes.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+#include <vector>
+
+namespace v2r {
+namespace {
+
+constexpr int kSize = 32;
+constexpr size_t kBytes = kSize * kSize * 3;
+
+std::vector<uint8_t> Drawn(int threads, uint64_t seed, int64_t first, int64_t count) {
+  std::vector<uint8_t> out(count * kBytes);
+  ShapeRenderer(kSize, threads, seed).Draw(first, count, out.data());
+  return out;
+}
+
+TEST(Shapes, APictureDependsOnSeedAndNumberAlone) {
+  const auto all = Drawn(1, 1, 0, 70);  // more than are drawn together
+  EXPECT_EQ(Drawn(2, 1, 0, 70), all);
+  const std::vector<uint8_t> some(all.begin() + 37 * kBytes, all.begin() + 48 * kBytes);
+  EXPECT_EQ(Drawn(1, 1, 37, 11), some);
+  EXPECT_NE(Drawn(1, 2, 37, 11), some);
+  std::set<std::vector<uint8_t>> different;
+  for (size_t i = 0; i < 70; ++i) {
+    different.insert({all.begin() + i * kBytes, all.begin() + (i + 1) * kBytes});
+  }
+  EXPECT_EQ(different.size(), 70u);
+}
+
+TEST(Shapes, ClassesTakeTurns) {
+  EXPECT_EQ(ShapeNames().size(), 10u);
+  for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(ShapeRenderer::ClassOf(i), i % 10);
+}
+
+// A picture has at least two colours (shape and room), is neither black nor white, and no class
+// looks like another: share of the pixels that the shape covers, from many pictures. Only their
+// outlines differ in what is known of them, so the test looks at the spread of pixel values.
+TEST(Shapes, EveryClassShowsSomethingOfItsOwn) {
+  constexpr int64_t kEach = 30;
+  const auto all = Drawn(2, 1, 0, 10 * kEach);
+  std::vector<double> edges(10, 0);  // mean number of steep places
+  for (int64_t i = 0; i < 10 * kEach; ++i) {
+    const uint8_t* p = all.data() + i * kBytes;
+    int steep = 0;
+    for (int y = 1; y < kSize; ++y) {
+      for (int x = 1; x < kSize; ++x) {
+        const uint8_t* here = p + (y * kSize + x) * 3;
+        const auto step = [&](const uint8_t* other) {
+          return std::abs(here[0] - other[0]) + std::abs(here[1] - other[1]) +
+                 std::abs(here[2] - other[2]);
+        };
+        steep += step(here - 3) > 40 || step(here - 3 * kSize) > 40;
+      }
+    }
+    EXPECT_GT(steep, 10) << "picture " << i << " shows nothing";
+    EXPECT_LT(steep, kSize * kSize / 2) << "picture " << i << " is noise";
+    edges[i % 10] += static_cast<double>(steep) / kEach;
+  }
+  const std::set<double> different(edges.begin(), edges.end());
+  EXPECT_EQ(different.size(), 10u);
+  EXPECT_GT(edges[8], 1.2 * edges[1]) << "a cross has a longer outline than a sphere";
+}
+
+}  // namespace
+}  // namespace v2r
