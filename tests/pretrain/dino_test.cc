@@ -36,7 +36,8 @@ EncoderSpec GoldenSpec() {
   return spec;
 }
 
-// Four steps of main_dino.py's train_one_epoch.
+// Four steps of main_dino.py's train_one_epoch. The file does not name the teacher's temperatures;
+// its losses do: .04 at the first step, .07 from the second on.
 TEST(DinoGolden, FourStepsOfTraining) {
   for (const GoldenCase& c : GoldenCases("08_dino_train4")) {
     SCOPED_TRACE(c.name);
@@ -246,6 +247,34 @@ TEST(DinoTest, TheLastLayerStaysForTheFirstEpochsWithDecayAndAll) {
   }
 }
 
+TEST(DinoTest, TheEncoderCarriesTheNormOfItsEmbedding) {
+  const ClipSet clips = Squares();
+  const auto options = With(TinyOptions("dino", 30), "embedding_norm: true");
+  const auto method = MakeDino(options, TinySpec("dino"), clips);
+  const auto optimizer = MakeOptimizer(options, method->Parameters());
+  Rng rng(9);
+  for (int64_t step = 0; step < 30; ++step) {
+    PretrainStep(options, *method, *optimizer, method->Views(clips, rng), step);
+  }
+  const StateDict state = method->SaveState();
+  Rng unused(0);
+  const EncoderNet teacher = MakeEncoderNet(TinySpec("dino"), unused);
+  LoadModuleState(*teacher, ToTensors(Under(state, "teacher")), "teacher");
+  const TensorDict norm = ToTensors(Under(state, "teacher_norm"));
+  EncoderNet net = method->encoder();
+  teacher->eval();
+  net->eval();
+  const torch::NoGradGuard no_grad;
+  const auto x =
+      Normalise(TinySpec("dino"), PlainViews(clips, SpreadFrames(clips, 96), TinySpec("dino")));
+  const auto z = net->forward(x);
+  const auto expected =
+      (teacher->forward(x) - norm.at("running_mean")) / torch::sqrt(norm.at("running_var") + 1e-5);
+  EXPECT_LT((z - expected).abs().max().item<double>(), 1e-3);
+  // So what leaves it is centred, if not exactly: the statistics are of augmented views.
+  EXPECT_LT(z.mean(0).abs().max().item<double>(), 0.5);
+}
+
 // ---- what is refused, what is said
 
 std::string Refusal(const std::string& yaml, const EncoderSpec& spec = TinySpec("dino")) {
@@ -269,6 +298,10 @@ TEST(DinoTest, SettingsThatDoNotFitAreRefusedByName) {
                 HasSubstr("pretrain.local_crops_scale"));
   }
   EXPECT_THAT(Refusal("batch_size: 200"), AllOf(HasSubstr("batch_size=200"), HasSubstr("dino")));
+  EncoderSpec no_fc = TinySpec("dino");
+  no_fc.embedding_dim = 0;
+  EXPECT_THAT(Refusal("{embedding_norm: true, data_dependent_init: false}", no_fc),
+              AllOf(HasSubstr("embedding_norm=true"), HasSubstr("embedding_dim")));
   EXPECT_THAT(Refusal("min_learning_rate: 0.5"), HasSubstr("min_learning_rate=0.5"));
   EXPECT_THAT(Refusal("{optimizer: sgd, learning_rate: 1e30, iterations: 20}"),
               AllOf(HasSubstr("pretraining dino"), HasSubstr("iteration")));
