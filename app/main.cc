@@ -74,7 +74,8 @@ int Run(int argc, char** argv) {
   CLI::App* pretrain = with_words(app.add_subcommand("pretrain", "videos -> encoder file"));
   CLI::App* embed = with_words(app.add_subcommand("embed", "videos -> embeddings"));
   CLI::App* evaluate = with_words(app.add_subcommand(
-      "evaluate", "score an encoder on labelled pictures: kNN, linear; untrained and pixels beside"));
+      "evaluate",
+      "score an encoder on labelled pictures: kNN, linear; untrained and pixels beside"));
   CLI::App* shapes =
       with_words(app.add_subcommand("shapes", "draw a labelled set of MuJoCo shapes to .npz"));
   CLI::App* train = with_words(

@@ -1,9 +1,8 @@
 // v2r shapes, v2r pretrain and v2r evaluate on labelled pictures, from end to end.
 #include "app/evaluate.h"
 
-#include <nlohmann/json.hpp>
-
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "app/commands.h"
 #include "app/shapes.h"
@@ -147,8 +146,12 @@ TEST_F(EvaluateTest, EveryKeyChangesSomething) {
       {"test_data", [](auto& o) { o.test_data.max_clips = 1; }},
       {"baselines", [](auto& o) { o.baselines = false; }},
       {"strips", [](auto& o) { o.strips = 0; }},
-      {"evaluate", [](auto& o) { o.evaluate.knn_k = {1, 2}; }},
-      {"encoder", [&](auto& o) { o.encoder.path = (root_ / "out_base/untrained.safetensors").string(); }}};
+      {"evaluate",
+       [](auto& o) {
+         o.evaluate.knn_k = {1, 2};
+       }},
+      {"encoder",
+       [&](auto& o) { o.encoder.path = (root_ / "out_base/untrained.safetensors").string(); }}};
   for (const auto& [key, change] : changes) EXPECT_NE(print(key, change), base) << key;
   for (const FieldDoc& row : Describe(EvaluateCommandOptions{})) {
     const std::string section = row.path.substr(0, row.path.find('.'));

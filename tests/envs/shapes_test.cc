@@ -37,9 +37,7 @@ TEST(Shapes, ClassesTakeTurns) {
   for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(ShapeRenderer::ClassOf(i), i % 10);
 }
 
-// A picture has at least two colours (shape and room), is neither black nor white, and no class
-// looks like another: share of the pixels that the shape covers, from many pictures. Only their
-// outlines differ in what is known of them, so the test looks at the spread of pixel values.
+// Every picture has an outline in it and is no noise; the classes differ in how long it is.
 TEST(Shapes, EveryClassShowsSomethingOfItsOwn) {
   constexpr int64_t kEach = 30;
   const auto all = Drawn(2, 1, 0, 10 * kEach);

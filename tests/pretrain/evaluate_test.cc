@@ -110,8 +110,14 @@ TEST(ScoreEmbedding, EveryKeyIsRead) {
   base.linear.epochs = 3;
   const std::map<std::string, std::function<void(EvaluateOptions&)>> changes = {
       {"seed", [](auto& o) { o.seed = 2; }},
-      {"knn_k", [](auto& o) { o.knn_k = {1, 200}; }},
-      {"knn_temperature", [](auto& o) { o.knn_temperature = {50, 50}; }},
+      {"knn_k",
+       [](auto& o) {
+         o.knn_k = {1, 200};
+       }},
+      {"knn_temperature",
+       [](auto& o) {
+         o.knn_temperature = {50, 50};
+       }},
       {"linear", [](auto& o) { o.linear = {}; }}};
   for (const auto& [key, change] : changes) {
     EvaluateOptions options = base;
@@ -140,7 +146,9 @@ TEST(PrincipalPlane, TheLongestDirectionsFirst) {
   Rng rng(1);
   const auto z = RandomNormal(rng, {500, 4}) * torch::tensor({0.1f, 5.f, 0.2f, 1.f}) + 3;
   const auto plane = PrincipalPlane(z);
-  EXPECT_LT((plane.select(1, 0) - (z.select(1, 1) - z.select(1, 1).mean())).abs().max().item<double>(), 0.5);
+  EXPECT_LT(
+      (plane.select(1, 0) - (z.select(1, 1) - z.select(1, 1).mean())).abs().max().item<double>(),
+      0.5);
   EXPECT_NEAR(plane.select(1, 1).std().item<double>(), 1, 0.15);
   EXPECT_LT(plane.mean(0).abs().max().item<double>(), 1e-4);
   EXPECT_EQ(PrincipalPlane(z.slice(1, 0, 1)).select(1, 1).abs().max().item<double>(), 0);
