@@ -212,7 +212,8 @@ std::vector<std::string> ConfigRoots() {
 Words ExpandShorthands(const Words& overrides) {
   Words words;
   for (const std::string& word : overrides) {
-    if (word.rfind("data=", 0) == 0 || word.rfind("test_data=", 0) == 0 || word.rfind("demos=", 0) == 0) {
+    if (word.rfind("data=", 0) == 0 || word.rfind("test_data=", 0) == 0 ||
+        word.rfind("demos=", 0) == 0) {
       const size_t equals = word.find('=');
       words.push_back(word.substr(0, equals) + ".path=" + word.substr(equals + 1));
     } else {

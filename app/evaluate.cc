@@ -108,10 +108,9 @@ Evaluation EvaluateEncoder(const EvaluateCommandOptions& options) {
   const auto score = [&](const std::string& name, const Encoder& one) {
     z_train = EmbedFrames(one, data.train, name + ", training pictures");
     z_test = EmbedFrames(one, data.test, name + ", test pictures");
-    evaluation.rows.push_back(ScoreEmbedding(name, z_train, data.train.targets, z_test,
-                                             data.test.targets,
-                                             static_cast<int64_t>(data.classes.size()),
-                                             options.evaluate));
+    evaluation.rows.push_back(
+        ScoreEmbedding(name, z_train, data.train.targets, z_test, data.test.targets,
+                       static_cast<int64_t>(data.classes.size()), options.evaluate));
   };
   score("encoder", encoder);
   if (options.strips > 0) {
@@ -121,10 +120,9 @@ Evaluation EvaluateEncoder(const EvaluateCommandOptions& options) {
   }
   if (options.baselines) {
     if (encoder.spec().arch != "pixels") {
-      score("untrained",
-            LoadEncoder(WriteUntrained(encoder.spec(), train, options.evaluate.seed, options.out,
-                                       device),
-                        device, "float32"));
+      score("untrained", LoadEncoder(WriteUntrained(encoder.spec(), train, options.evaluate.seed,
+                                                    options.out, device),
+                                     device, "float32"));
     }
     Rng unused(0);
     score("pixels",

@@ -90,7 +90,8 @@ int Run(int argc, char** argv) {
     with_words(command);
   }
   CLI::App* evaluate = with_words(app.add_subcommand(
-      "evaluate", "score an encoder on labelled pictures: kNN, linear; untrained and pixels beside"));
+      "evaluate",
+      "score an encoder on labelled pictures: kNN, linear; untrained and pixels beside"));
   CLI::App* shapes =
       with_words(app.add_subcommand("shapes", "draw a labelled set of MuJoCo shapes to .npz"));
   CLI::App* train = with_words(

@@ -35,9 +35,10 @@ void WriteShapes(const ShapesCommandOptions& options) {
                                  static_cast<double>(kinds));
   const int64_t test = tens * kinds, train = options.count - test;
   if (test == 0 || train < kinds) {
-    ThrowUser("test_share={} of count={} leaves {} training and {} test pictures: each part needs "
-              "all {} kinds",
-              options.test_share, options.count, train, test, kinds);
+    ThrowUser(
+        "test_share={} of count={} leaves {} training and {} test pictures: each part needs "
+        "all {} kinds",
+        options.test_share, options.count, train, test, kinds);
   }
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const int threads = options.render_threads > 0 ? static_cast<int>(options.render_threads) : cores;
@@ -54,9 +55,9 @@ void WriteShapes(const ShapesCommandOptions& options) {
     for (int64_t at = begin; at < end; at += kPart) {
       PollInterrupt();
       const int64_t count = std::min(kPart, end - at);
-      renderer.Draw(at, count,
-                    reinterpret_cast<uint8_t*>(x.bytes.data()) +
-                        static_cast<size_t>(at - begin) * bytes);
+      renderer.Draw(
+          at, count,
+          reinterpret_cast<uint8_t*>(x.bytes.data()) + static_cast<size_t>(at - begin) * bytes);
       progress.Update(at + count, part);
     }
     for (int64_t i = begin; i < end; ++i) {

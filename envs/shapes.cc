@@ -54,9 +54,9 @@ void LookAt(const Vec3& from, const Vec3& to, double roll, mjtNum quat[4]) {
 }  // namespace
 
 const std::vector<std::string>& ShapeNames() {
-  static const std::vector<std::string> names = {"box",  "sphere",  "capsule", "cylinder",
-                                                 "ellipsoid", "cone", "pyramid", "torus",
-                                                 "cross", "dumbbell"};
+  static const std::vector<std::string> names = {"box",       "sphere",  "capsule", "cylinder",
+                                                 "ellipsoid", "cone",    "pyramid", "torus",
+                                                 "cross",     "dumbbell"};
   return names;
 }
 

@@ -38,7 +38,8 @@ const std::map<std::string, Recipe>& Recipes() {
 void RequireFinite(const torch::Tensor& loss, const LinearProbeOptions& options, double rate) {
   if (std::isfinite(loss.item<double>())) return;
   ThrowUser(
-      "linear probe ({}): the loss is {} with a step size of {}: try others (linear.learning_rates)",
+      "linear probe ({}): the loss is {} with a step size of {}: try others "
+      "(linear.learning_rates)",
       options.recipe, loss.item<double>(), rate);
 }
 
@@ -85,8 +86,7 @@ LinearProbe FitByRecipe(const torch::Tensor& features, const torch::Tensor& targ
   const int64_t asked = options.batch_size > 0 ? options.batch_size : recipe.batch_size;
   const int64_t batch = std::min(asked, count), per_epoch = count / batch;
   const int64_t epochs = options.epochs > 0 ? options.epochs : recipe.epochs;
-  const double rate =
-      base_rate * static_cast<double>(batch) / static_cast<double>(kReferenceBatch);
+  const double rate = base_rate * static_cast<double>(batch) / static_cast<double>(kReferenceBatch);
   auto weight = (RandomNormal(rng, {classes, features.size(1)}) * kInitStd).requires_grad_();
   auto bias = torch::zeros({classes}).requires_grad_();
   torch::nn::BatchNorm1d norm{nullptr};

@@ -112,8 +112,7 @@ std::vector<fs::path> Parts(const fs::path& root, const std::string& split) {
 // ---- CIFAR
 
 std::optional<fs::path> CifarFolder(const fs::path& path) {
-  for (const fs::path& folder :
-       {path, path / "cifar-10-batches-bin", path / "cifar-100-binary"}) {
+  for (const fs::path& folder : {path, path / "cifar-10-batches-bin", path / "cifar-100-binary"}) {
     std::error_code error;
     if (fs::exists(folder / "data_batch_1.bin", error) ||
         fs::exists(folder / "test_batch.bin", error) ||
@@ -176,8 +175,8 @@ class NpzPictures {
     const std::string where = Where(name);
     const std::string type = array.descr.substr(1);
     static const std::map<std::string, torch::ScalarType> types = {
-        {"u1", torch::kUInt8}, {"i1", torch::kInt8}, {"i2", torch::kInt16},
-        {"i4", torch::kInt32}, {"i8", torch::kInt64}, {"u2", torch::kUInt16},
+        {"u1", torch::kUInt8},  {"i1", torch::kInt8},  {"i2", torch::kInt16},
+        {"i4", torch::kInt32},  {"i8", torch::kInt64}, {"u2", torch::kUInt16},
         {"u4", torch::kUInt32}, {"u8", torch::kUInt64}};
     const auto known = types.find(type);
     if (known == types.end()) {
@@ -202,9 +201,10 @@ class NpzPictures {
   std::vector<std::string> Classes() const {
     const NpyArray array = Read("classes");
     if (array.descr[1] != 'S' || array.shape.size() != 1) {
-      ThrowUser("{}: class names are a list of byte strings (numpy '|S'), this is '{}' of shape "
-                "({})",
-                Where("classes"), array.descr, fmt::join(array.shape, ", "));
+      ThrowUser(
+          "{}: class names are a list of byte strings (numpy '|S'), this is '{}' of shape "
+          "({})",
+          Where("classes"), array.descr, fmt::join(array.shape, ", "));
     }
     const auto size = static_cast<size_t>(array.ItemSize());
     std::vector<std::string> names;
@@ -243,7 +243,8 @@ ClipSet LabelledPictures(const torch::Tensor& pictures, const torch::Tensor& tar
   }
   RequireMemory(static_cast<int64_t>(kept.size()), options);
   torch::Tensor small = pictures;
-  if (static_cast<int64_t>(kept.size()) < count) small = pictures.index_select(0, torch::tensor(kept));
+  if (static_cast<int64_t>(kept.size()) < count)
+    small = pictures.index_select(0, torch::tensor(kept));
   constexpr int64_t kPart = 1024;
   std::vector<torch::Tensor> parts;
   for (const torch::Tensor& part : small.split(kPart)) {
@@ -279,8 +280,10 @@ ClipSet LoadImageFolder(const DataOptions& options) {
       if (known == classes.end()) classes.push_back(name);
       std::vector<fs::path> pictures;
       Collect(entry, pictures);
-      if (pictures.empty()) ThrowUser("{}: the class has no picture (png jpg jpeg bmp)", entry.string());
-      const auto most = options.max_clips > 0 ? static_cast<size_t>(options.max_clips) : pictures.size();
+      if (pictures.empty())
+        ThrowUser("{}: the class has no picture (png jpg jpeg bmp)", entry.string());
+      const auto most =
+          options.max_clips > 0 ? static_cast<size_t>(options.max_clips) : pictures.size();
       pictures.resize(std::min(most, pictures.size()));
       for (fs::path& picture : pictures) {
         files.push_back(std::move(picture));
@@ -339,9 +342,11 @@ ClipSet LoadCifar(const DataOptions& options) {
     const auto planes = rows.slice(1, head).reshape({-1, 3, kCifarSide, kCifarSide});
     pictures.push_back(planes.permute({0, 2, 3, 1}).contiguous());
     for (int64_t i = 0; i < size / record; ++i) {
-      const auto target = static_cast<int64_t>(static_cast<unsigned char>(bytes[i * record + head - 1]));
+      const auto target =
+          static_cast<int64_t>(static_cast<unsigned char>(bytes[i * record + head - 1]));
       if (target >= classes) {
-        ThrowUser("{}: label {} of record {} is not in 0 .. {}", path.string(), target, i, classes - 1);
+        ThrowUser("{}: label {} of record {} is not in 0 .. {}", path.string(), target, i,
+                  classes - 1);
       }
       targets.push_back(target);
     }
@@ -368,8 +373,8 @@ ClipSet LoadNpz(const DataOptions& options) {
       return;
     }
   };
-  const bool parts = npz.Has("x_train") || npz.Has("x_test") || npz.Has("images_train") ||
-                     npz.Has("images_test");
+  const bool parts =
+      npz.Has("x_train") || npz.Has("x_test") || npz.Has("images_train") || npz.Has("images_test");
   if (parts && options.split != "test") add("_train");
   if (parts && options.split != "train") add("_test");
   if (!parts && options.split != "test") add("");

@@ -152,7 +152,8 @@ NpyArray ParseNpy(const std::string& bytes, const std::string& where) {
   if (!all.starts_with(kMagic)) ThrowUser("{}: not an NPY file (it does not begin as one)", where);
   if (all.size() < 8) ThrowUser("{}: cut short in its header", where);
   const int major = static_cast<unsigned char>(all[6]);
-  if (major < 1 || major > 3) ThrowUser("{}: NPY format {} is not known (1 to 3 are)", where, major);
+  if (major < 1 || major > 3)
+    ThrowUser("{}: NPY format {} is not known (1 to 3 are)", where, major);
   const size_t field = major == 1 ? 2 : 4, begin = 8 + field;
   if (all.size() < begin) ThrowUser("{}: cut short in its header", where);
   size_t length = 0;

@@ -14,7 +14,8 @@ namespace v2r {
 namespace {
 
 constexpr int64_t kChunk = 256;
-constexpr int64_t kMeasured = 1024;  // rows that dimensions and deviation are taken of, evenly spaced
+constexpr int64_t kMeasured =
+    1024;  // rows that dimensions and deviation are taken of, evenly spaced
 
 void Add(LabelledFrames& part, int64_t clip, int64_t frame, std::vector<int64_t>& targets,
          int64_t target) {
@@ -107,8 +108,7 @@ torch::Tensor EmbedFrames(const Encoder& encoder, const LabelledFrames& frames,
   for (int64_t begin = 0; begin < count; begin += kChunk) {
     PollInterrupt();
     const int64_t end = std::min(begin + kChunk, count);
-    parts.push_back(
-        encoder.Embed(Pictures(frames, begin, end, encoder.spec().frame_stack)).cpu());
+    parts.push_back(encoder.Embed(Pictures(frames, begin, end, encoder.spec().frame_stack)).cpu());
     progress.Update(end);
   }
   return torch::cat(parts);

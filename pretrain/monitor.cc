@@ -52,7 +52,8 @@ std::optional<ClassMonitor> ClassMonitor::Take(ClipSet& clips, int64_t queries,
     const auto count = static_cast<int64_t>(clips.clips.size());
     Rng stream = rng;
     const std::vector<int64_t> order = stream.Permutation(count);
-    const std::set<int64_t> out(order.begin(), order.begin() + std::min(queries, count / kMaxShare));
+    const std::set<int64_t> out(order.begin(),
+                                order.begin() + std::min(queries, count / kMaxShare));
     held.classes = clips.classes;
     std::vector<Clip> rest;
     for (int64_t i = 0; i < count; ++i) {

@@ -46,9 +46,10 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
                }});
   EXPECT_EQ(steps, (std::vector<int64_t>{row, 2 * row, 3 * row, 4 * row}));
   EXPECT_LT(rows.back().at("pretrain/loss"), 0.9 * rows.front().at("pretrain/loss"));
-  for (const char* name : {"pretrain/learning_rate", "pretrain/effective_dims",
-                           "pretrain/embedding_std", "pretrain/embedding_spread",
-                           "pretrain/collapsed", "pretrain/knn_acc", "time/samples_per_second", "time/loader_share"}) {
+  for (const char* name :
+       {"pretrain/learning_rate", "pretrain/effective_dims", "pretrain/embedding_std",
+        "pretrain/embedding_spread", "pretrain/collapsed", "pretrain/knn_acc",
+        "time/samples_per_second", "time/loader_share"}) {
     for (const Metrics& row : rows) {
       ASSERT_TRUE(row.contains(name)) << name;
       EXPECT_TRUE(std::isfinite(row.at(name))) << name;
