@@ -70,8 +70,7 @@ int ImportCommand(const std::string& file, const Words& overrides) {
   std::cout << fmt::format("read:    {} ({})\n", file, result.container)
             << fmt::format("format:  {}{}, prefix '{}'\n", source.format,
                            source.network.empty() ? "" : " " + source.network, source.prefix)
-            << fmt::format("network: {}, embedding {}\n", Describe(spec),
-                           result.net->output_dim())
+            << fmt::format("network: {}, embedding {}\n", Describe(spec), result.net->output_dim())
             << fmt::format("input:   {0}x{0} {1}, mean [{2}], std [{3}], distance {4}\n",
                            spec.input_size, spec.resize, fmt::join(spec.mean, ", "),
                            fmt::join(spec.std, ", "), spec.metric)

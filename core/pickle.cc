@@ -162,12 +162,21 @@ class PickleReader {
       case 0x95:  // FRAME
         if (Number<uint64_t>() > bytes_.size() - position_) Fail("it is cut off");
         return true;
-      case 'N': Push(kNone); return true;
-      case 0x88: Push(kTrue); return true;
-      case 0x89: Push(kFalse); return true;
-      case 'K': return PushInt(Number<uint8_t>());
-      case 'M': return PushInt(Number<uint16_t>());
-      case 'J': return PushInt(Number<int32_t>());
+      case 'N':
+        Push(kNone);
+        return true;
+      case 0x88:
+        Push(kTrue);
+        return true;
+      case 0x89:
+        Push(kFalse);
+        return true;
+      case 'K':
+        return PushInt(Number<uint8_t>());
+      case 'M':
+        return PushInt(Number<uint16_t>());
+      case 'J':
+        return PushInt(Number<int32_t>());
       case 'I': {
         const auto rest = bytes_.substr(position_);
         if (rest.starts_with("00\n") || rest.starts_with("01\n")) {
@@ -176,9 +185,12 @@ class PickleReader {
         }
         return PushInt(LineInt());
       }
-      case 'L': return PushInt(LineInt());
-      case 0x8a: return PushLong(Number<uint8_t>());
-      case 0x8b: return PushLong(Number<uint32_t>());
+      case 'L':
+        return PushInt(LineInt());
+      case 0x8a:
+        return PushLong(Number<uint8_t>());
+      case 0x8b:
+        return PushLong(Number<uint32_t>());
       case 'G': {
         const uint32_t node = New(Kind::kFloat);
         nodes_[node].number = std::bit_cast<double>(__builtin_bswap64(Number<uint64_t>()));
@@ -196,17 +208,27 @@ class PickleReader {
         if (line.size() < 2 || line.front() != line.back()) Fail("a text without quotes");
         return PushText(Kind::kText, line.substr(1, line.size() - 2));
       }
-      case 'V': return PushText(Kind::kText, Line());
-      case 'T': return PushText(Kind::kText, Take(Number<uint32_t>()));
-      case 'U': return PushText(Kind::kText, Take(Number<uint8_t>()));
-      case 'X': return PushText(Kind::kText, Take(Number<uint32_t>()));
-      case 0x8c: return PushText(Kind::kText, Take(Number<uint8_t>()));
-      case 0x8d: return PushText(Kind::kText, Take(Number<uint64_t>()));
-      case 'B': return PushText(Kind::kBytes, Take(Number<uint32_t>()));
-      case 'C': return PushText(Kind::kBytes, Take(Number<uint8_t>()));
+      case 'V':
+        return PushText(Kind::kText, Line());
+      case 'T':
+        return PushText(Kind::kText, Take(Number<uint32_t>()));
+      case 'U':
+        return PushText(Kind::kText, Take(Number<uint8_t>()));
+      case 'X':
+        return PushText(Kind::kText, Take(Number<uint32_t>()));
+      case 0x8c:
+        return PushText(Kind::kText, Take(Number<uint8_t>()));
+      case 0x8d:
+        return PushText(Kind::kText, Take(Number<uint64_t>()));
+      case 'B':
+        return PushText(Kind::kBytes, Take(Number<uint32_t>()));
+      case 'C':
+        return PushText(Kind::kBytes, Take(Number<uint8_t>()));
       case 0x8e:
-      case 0x96: return PushText(Kind::kBytes, Take(Number<uint64_t>()));
-      default: return false;
+      case 0x96:
+        return PushText(Kind::kBytes, Take(Number<uint64_t>()));
+      default:
+        return false;
     }
   }
   bool Container(unsigned char opcode) {
@@ -215,31 +237,47 @@ class PickleReader {
         if (marks_.size() >= Pickle::kMaxStack) Fail("its stack is too deep");
         marks_.push_back(stack_.size());
         return true;
-      case ')': return PushItems(Kind::kTuple, {});
-      case ']': return PushItems(Kind::kList, {});
-      case '}': return PushItems(Kind::kDict, {});
-      case 0x8f: return PushItems(Kind::kSet, {});
-      case 't': return PushItems(Kind::kTuple, PopToMark());
-      case 'l': return PushItems(Kind::kList, PopToMark());
-      case 'd': return PushItems(Kind::kDict, PopToMark());
-      case 0x91: return PushItems(Kind::kSet, PopToMark());
-      case 0x85: return PushTupleOf(1);
-      case 0x86: return PushTupleOf(2);
-      case 0x87: return PushTupleOf(3);
+      case ')':
+        return PushItems(Kind::kTuple, {});
+      case ']':
+        return PushItems(Kind::kList, {});
+      case '}':
+        return PushItems(Kind::kDict, {});
+      case 0x8f:
+        return PushItems(Kind::kSet, {});
+      case 't':
+        return PushItems(Kind::kTuple, PopToMark());
+      case 'l':
+        return PushItems(Kind::kList, PopToMark());
+      case 'd':
+        return PushItems(Kind::kDict, PopToMark());
+      case 0x91:
+        return PushItems(Kind::kSet, PopToMark());
+      case 0x85:
+        return PushTupleOf(1);
+      case 0x86:
+        return PushTupleOf(2);
+      case 0x87:
+        return PushTupleOf(3);
       case 'a': {
         const uint32_t value = Pop();
         Extend({value}, false);
         return true;
       }
       case 'e':
-      case 0x90: Extend(PopToMark(), false); return true;
+      case 0x90:
+        Extend(PopToMark(), false);
+        return true;
       case 's': {
         const uint32_t value = Pop(), key = Pop();
         Extend({key, value}, true);
         return true;
       }
-      case 'u': Extend(PopToMark(), true); return true;
-      default: return false;
+      case 'u':
+        Extend(PopToMark(), true);
+        return true;
+      default:
+        return false;
     }
   }
   bool Construct(unsigned char opcode) {
@@ -285,11 +323,13 @@ class PickleReader {
         Pop();  // state: only a class would know what to do with it
         Top();
         return true;
-      case 'Q': return PushItems(Kind::kPersistent, {Pop()});
+      case 'Q':
+        return PushItems(Kind::kPersistent, {Pop()});
       case 'P':
         PushText(Kind::kText, Line());
         return PushItems(Kind::kPersistent, {Pop()});
-      default: return false;
+      default:
+        return false;
     }
   }
   bool Memory(unsigned char opcode) {
@@ -301,16 +341,35 @@ class PickleReader {
           Pop();
         }
         return true;
-      case '1': PopToMark(); return true;
-      case '2': Push(Top()); return true;
-      case 'p': Put(LineInt()); return true;
-      case 'q': Put(Number<uint8_t>()); return true;
-      case 'r': Put(Number<uint32_t>()); return true;
-      case 0x94: Put(static_cast<int64_t>(memo_.size())); return true;
-      case 'g': Get(LineInt()); return true;
-      case 'h': Get(Number<uint8_t>()); return true;
-      case 'j': Get(Number<uint32_t>()); return true;
-      default: return false;
+      case '1':
+        PopToMark();
+        return true;
+      case '2':
+        Push(Top());
+        return true;
+      case 'p':
+        Put(LineInt());
+        return true;
+      case 'q':
+        Put(Number<uint8_t>());
+        return true;
+      case 'r':
+        Put(Number<uint32_t>());
+        return true;
+      case 0x94:
+        Put(static_cast<int64_t>(memo_.size()));
+        return true;
+      case 'g':
+        Get(LineInt());
+        return true;
+      case 'h':
+        Get(Number<uint8_t>());
+        return true;
+      case 'j':
+        Get(Number<uint32_t>());
+        return true;
+      default:
+        return false;
     }
   }
   void Put(int64_t index) {

@@ -28,17 +28,17 @@ constexpr int64_t kLegacyVersion = 1001;
 // "torch FloatStorage" and "torch float32" -> the type; none for what has no place in a Blob.
 std::optional<DType> TypeOf(const std::string& global) {
   static const std::map<std::string, DType> types = {
-      {"torch FloatStorage", DType::kF32},      {"torch float32", DType::kF32},
-      {"torch DoubleStorage", DType::kF64},     {"torch float64", DType::kF64},
-      {"torch HalfStorage", DType::kF16},       {"torch float16", DType::kF16},
-      {"torch BFloat16Storage", DType::kBF16},  {"torch bfloat16", DType::kBF16},
-      {"torch LongStorage", DType::kI64},       {"torch int64", DType::kI64},
-      {"torch IntStorage", DType::kI32},        {"torch int32", DType::kI32},
-      {"torch ShortStorage", DType::kI16},      {"torch int16", DType::kI16},
-      {"torch CharStorage", DType::kI8},        {"torch int8", DType::kI8},
-      {"torch ByteStorage", DType::kU8},        {"torch uint8", DType::kU8},
-      {"torch BoolStorage", DType::kBool},      {"torch bool", DType::kBool},
-      {"torch UntypedStorage", DType::kU8},     {"torch.storage UntypedStorage", DType::kU8}};
+      {"torch FloatStorage", DType::kF32},     {"torch float32", DType::kF32},
+      {"torch DoubleStorage", DType::kF64},    {"torch float64", DType::kF64},
+      {"torch HalfStorage", DType::kF16},      {"torch float16", DType::kF16},
+      {"torch BFloat16Storage", DType::kBF16}, {"torch bfloat16", DType::kBF16},
+      {"torch LongStorage", DType::kI64},      {"torch int64", DType::kI64},
+      {"torch IntStorage", DType::kI32},       {"torch int32", DType::kI32},
+      {"torch ShortStorage", DType::kI16},     {"torch int16", DType::kI16},
+      {"torch CharStorage", DType::kI8},       {"torch int8", DType::kI8},
+      {"torch ByteStorage", DType::kU8},       {"torch uint8", DType::kU8},
+      {"torch BoolStorage", DType::kBool},     {"torch bool", DType::kBool},
+      {"torch UntypedStorage", DType::kU8},    {"torch.storage UntypedStorage", DType::kU8}};
   const auto found = types.find(global);
   if (found == types.end()) return std::nullopt;
   return found->second;
@@ -190,7 +190,8 @@ class Walker {
   // Every element inside the storage, and no more of them than it has.
   void CheckExtent(const TorchFile::Entry& entry, const Storage& storage,
                    const std::string& name) const {
-    if (entry.shape.size() != entry.strides.size()) Fail(name, "shape and strides differ in length");
+    if (entry.shape.size() != entry.strides.size())
+      Fail(name, "shape and strides differ in length");
     int64_t count = 1, last = entry.offset;
     bool overflow = false;
     const bool empty = std::count(entry.shape.begin(), entry.shape.end(), 0) > 0;

@@ -52,7 +52,8 @@ std::string LayoutOf(const torch::Tensor& table, bool cls_token) {
   const int64_t side = SquareSide(table.size(1) - cls_token);
   if (table.size(2) % 4 != 0 || side * side != table.size(1) - cls_token) return "learned";
   for (const std::string layout : {"mae", "mocov3"}) {
-    if (torch::allclose(table, SinCosTable(table.size(2), side, side, layout, cls_token), 0, 1e-4)) {
+    if (torch::allclose(table, SinCosTable(table.size(2), side, side, layout, cls_token), 0,
+                        1e-4)) {
       return layout == "mae" ? "sincos" : "sincos_mocov3";
     }
   }

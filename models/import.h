@@ -29,8 +29,8 @@ struct ImportOptions {
   template <typename V>
   void Fields(V& v) {
     v("format", format, "whose file it is; auto tells by its names",
-      OneOf({"auto", "torchvision", "moco", "mocov3", "dino", "mae", "ijepa", "timm", "vip",
-             "r3m"}));
+      OneOf(
+          {"auto", "torchvision", "moco", "mocov3", "dino", "mae", "ijepa", "timm", "vip", "r3m"}));
     v("network", network,
       "which network of the file: encoder_q or encoder_k (moco), base_encoder or momentum_encoder "
       "(mocov3), teacher or student (dino), target_encoder or encoder (ijepa); empty = the first");

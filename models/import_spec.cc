@@ -62,12 +62,12 @@ class Inference {
     }
     const bool bottleneck = shapes_.contains("layer1.0.conv3.weight");
     if (blocks == std::array<int64_t, 4>{2, 2, 2, 2} && !bottleneck) spec_.arch = "resnet18";
-    if (blocks == std::array<int64_t, 4>{3, 4, 6, 3}) spec_.arch = bottleneck ? "resnet50" : "resnet34";
+    if (blocks == std::array<int64_t, 4>{3, 4, 6, 3})
+      spec_.arch = bottleneck ? "resnet50" : "resnet34";
     if (blocks == std::array<int64_t, 4>{3, 4, 23, 3} && bottleneck) spec_.arch = "resnet101";
     if (spec_.arch == EncoderSpec().arch) {
-      ThrowUser(
-          "{}: a ResNet of {} blocks ({}): known are ResNet-18, 34, 50 and 101", file_,
-          fmt::join(blocks, ", "), bottleneck ? "bottlenecks" : "basic");
+      ThrowUser("{}: a ResNet of {} blocks ({}): known are ResNet-18, 34, 50 and 101", file_,
+                fmt::join(blocks, ", "), bottleneck ? "bottlenecks" : "basic");
     }
     const bool deep = shapes_.contains("conv1.0.weight");
     const Shape& first = Require(deep ? "conv1.0.weight" : "conv1.weight", 4);
@@ -108,8 +108,8 @@ class Inference {
     if (!IsSquare(patches)) {
       ThrowUser("{}: its positions are of {} patches, which make no square", file_, patches);
     }
-    spec_.input_size = options_.input_size > 0 ? options_.input_size
-                                               : SquareSide(patches) * spec_.patch_size;
+    spec_.input_size =
+        options_.input_size > 0 ? options_.input_size : SquareSide(patches) * spec_.patch_size;
   }
 
   // An arch by its width; heads as far as they are known.
@@ -126,7 +126,8 @@ class Inference {
     }
     if (options_.heads == 0) {
       ThrowUser(
-          "{}: a transformer of {} channels, which none of vit_tiny to vit_huge has; its weights do "
+          "{}: a transformer of {} channels, which none of vit_tiny to vit_huge has; its weights "
+          "do "
           "not say its number of heads: give heads=",
           file_, dim);
     }
@@ -151,8 +152,7 @@ class Inference {
     if (spec_.std.empty()) spec_.std = kImageNetStd;
     // What each project's evaluation resizes with: bicubic for the transformers and DINO, bilinear
     // for the others.
-    const bool cubic = format == "dino" || format == "mae" || format == "timm" ||
-                       format == "ijepa";
+    const bool cubic = format == "dino" || format == "mae" || format == "timm" || format == "ijepa";
     spec_.resize = cubic ? "bicubic" : "bilinear";
     const bool cosine = format == "moco" || format == "mocov3" || format == "dino";
     spec_.metric = !options_.metric.empty() ? options_.metric : cosine ? "cosine" : "l2";

@@ -48,9 +48,11 @@ torch::Tensor PoolShortcut(const torch::Tensor& x, ShortcutPool pool, int64_t st
     return torch::avg_pool2d(x, {2, 2}, {stride, stride}, {0, 0}, /*ceil_mode=*/true,
                              /*count_include_pad=*/false);
   }
-  const auto y = torch::avg_pool2d(torch::constant_pad_nd(x, {0, 1, 0, 1}), {2, 2}, {stride, stride});
+  const auto y =
+      torch::avg_pool2d(torch::constant_pad_nd(x, {0, 1, 0, 1}), {2, 2}, {stride, stride});
   if (stride != 1) return y;
-  auto rows = torch::ones({x.size(2), 1}, x.options()), cols = torch::ones({1, x.size(3)}, x.options());
+  auto rows = torch::ones({x.size(2), 1}, x.options()),
+       cols = torch::ones({1, x.size(3)}, x.options());
   rows[-1].fill_(2);
   cols.select(1, -1).fill_(2);
   return y * (rows * cols);
@@ -76,7 +78,8 @@ ResBlockImpl::ResBlockImpl(const EncoderSpec& spec, int64_t in, int64_t planes, 
   for (const Part& part : parts) {
     const std::string number = std::to_string(convs_.size() + 1);
     if (number == "2" && bottleneck && spec.sk_ratio > 0) {
-      selective_ = register_module("conv2", SelectiveKernel(channels, planes, stride, spec.sk_ratio));
+      selective_ =
+          register_module("conv2", SelectiveKernel(channels, planes, stride, spec.sk_ratio));
       convs_.emplace_back(nullptr);
       norms_.emplace_back(nullptr);
     } else {
@@ -123,7 +126,8 @@ InferencePlan::Value ResBlockImpl::Trace(InferencePlan& plan, InferencePlan::Val
                              : plan.Conv(y, convs_[i], AsBatchNorm(norms_[i]), true);
   }
   if (!downsample_conv_.is_empty()) {
-    const bool pools = pool_ == ShortcutPool::kSimclr || (pool_ != ShortcutPool::kNone && stride_ > 1);
+    const bool pools =
+        pool_ == ShortcutPool::kSimclr || (pool_ != ShortcutPool::kNone && stride_ > 1);
     if (pools) {
       const auto size = [&](int64_t n) { return stride_ == 1 ? n : Halved(n); };
       x = plan.CallPicture(x, x.channels, size(x.height), size(x.width),
@@ -175,10 +179,9 @@ void ResNetImpl::MakeStem(int64_t channels) {
     stem_convs_ = {Convolution(in, half, 3, 2), Convolution(half, half, 3, 1),
                    Convolution(half, channels, 3, 1)};
     stem_norms_ = {SplitBatchNorm2d(half), SplitBatchNorm2d(half), SplitBatchNorm2d(channels)};
-    register_module("conv1", torch::nn::Sequential(stem_convs_[0], stem_norms_[0],
-                                                   torch::nn::ReLU(), stem_convs_[1],
-                                                   stem_norms_[1], torch::nn::ReLU(),
-                                                   stem_convs_[2]));
+    register_module("conv1", torch::nn::Sequential(
+                                 stem_convs_[0], stem_norms_[0], torch::nn::ReLU(), stem_convs_[1],
+                                 stem_norms_[1], torch::nn::ReLU(), stem_convs_[2]));
   }
   register_module("bn1", stem_norms_.back());
 }
@@ -188,8 +191,7 @@ torch::Tensor ResNetImpl::Stem(torch::Tensor x) {
     x = torch::relu(stem_norms_[i]->forward(stem_convs_[i]->forward(x)));
   }
   if (spec_.stem == "cifar") return x;
-  return spec_.variant == "simclr" ? MaxPoolSame(x)
-                                   : torch::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
+  return spec_.variant == "simclr" ? MaxPoolSame(x) : torch::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
 }
 
 torch::Tensor ResNetImpl::Layer(int index, torch::Tensor x) {

@@ -1,6 +1,6 @@
 // ResNet-18/34/50/101 with torchvision's layer names and numerics (torchvision/models/resnet.py; He
-// et al. 2016, the stride of a bottleneck on its 3x3 convolution), and two variants: ResNet-D (He et
-// al. 2019; names and numerics of timm's resnet50d) and SimCLR's (google-research/simclr
+// et al. 2016, the stride of a bottleneck on its 3x3 convolution), and two variants: ResNet-D (He
+// et al. 2019; names and numerics of timm's resnet50d) and SimCLR's (google-research/simclr
 // tf2/resnet.py) with selective kernels.
 #pragma once
 

@@ -37,8 +37,7 @@ SelectiveKernelImpl::SelectiveKernelImpl(int64_t in, int64_t filters, int64_t st
 
 torch::Tensor SelectiveKernelImpl::Mixing(const torch::Tensor& streams) {
   const auto pooled = Split(streams).sum(0).mean({2, 3}, /*keepdim=*/true);
-  return Softmax(
-      expand_->forward(torch::relu(reduce_norm_->forward(reduce_->forward(pooled)))));
+  return Softmax(expand_->forward(torch::relu(reduce_norm_->forward(reduce_->forward(pooled)))));
 }
 
 torch::Tensor SelectiveKernelImpl::forward(torch::Tensor x) {
@@ -51,9 +50,8 @@ InferencePlan::Value SelectiveKernelImpl::Trace(InferencePlan& plan,
   const torch::NoGradGuard no_grad;
   const auto streams = plan.Conv(x, conv_, AsBatchNorm(norm_), true);
   const auto frozen = [&](const torch::Tensor& t) { return t.detach().to(torch::kDouble); };
-  const auto factor =
-      frozen(reduce_norm_->weight) /
-      (frozen(reduce_norm_->running_var) + reduce_norm_->options.eps()).sqrt();
+  const auto factor = frozen(reduce_norm_->weight) /
+                      (frozen(reduce_norm_->running_var) + reduce_norm_->options.eps()).sqrt();
   const auto bias = frozen(reduce_norm_->bias) - frozen(reduce_norm_->running_mean) * factor;
   const auto on_plan = [&](const torch::Tensor& t) { return t.to(plan.device(), torch::kFloat); };
   const auto reduce = on_plan(frozen(reduce_->weight) * factor.view({-1, 1, 1, 1}));

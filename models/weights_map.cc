@@ -132,7 +132,8 @@ std::string FormatOfPlain(const WeightsFile& file, const WeightsSource& found) {
   if (!found.vit) return "torchvision";
   if (has("class_token")) return "torchvision";
   if (has("decoder_embed.weight") || IsMaeTable(file, found.prefix + "pos_embed")) return "mae";
-  if (has("mask_token") && (has("blocks.0.ls1.gamma") || has("blocks.0.0.ls1.gamma"))) return "dino";
+  if (has("mask_token") && (has("blocks.0.ls1.gamma") || has("blocks.0.0.ls1.gamma")))
+    return "dino";
   if (has("reg_token") || has("head.weight") || has("blocks.0.ls1.gamma")) return "timm";
   ThrowUser(
       "{}: a transformer whose names DINO's and timm's files have alike, and their preprocessing "
@@ -197,9 +198,8 @@ const std::vector<std::pair<std::string, std::string>>& TorchvisionVit() {
 std::string WithoutChunk(const std::string& name) {
   const auto parts = Split(name, '.');
   const auto number = [](const std::string& text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-      return std::isdigit(c) != 0;
-    });
+    return !text.empty() && std::all_of(text.begin(), text.end(),
+                                        [](unsigned char c) { return std::isdigit(c) != 0; });
   };
   if (parts.size() < 4 || parts[0] != "blocks" || !number(parts[1]) || !number(parts[2])) {
     return name;
@@ -226,8 +226,8 @@ std::vector<std::string> WeightsFormats() {
 
 WeightsSource FindSource(const WeightsFile& file, const std::string& format,
                          const std::string& network) {
-  const WeightsSource source = format == "auto" ? DetectSource(file, network)
-                                                : SourceIn(file, FormatOf(format), network);
+  const WeightsSource source =
+      format == "auto" ? DetectSource(file, network) : SourceIn(file, FormatOf(format), network);
   if (source.prefix != "?") return source;
   if (format != "auto" && !network.empty()) {
     Names known;
@@ -258,7 +258,7 @@ WeightsName NameOf(const WeightsSource& source, const std::string& theirs, bool 
       }
     }
     const std::string top = "state_dict.module.";
-    const std::string inside = theirs.starts_with(top) ? theirs.substr(top.size())
+    const std::string inside = theirs.starts_with(top)             ? theirs.substr(top.size())
                                : theirs.starts_with("state_dict.") ? theirs.substr(11)
                                                                    : theirs;
     return {StartsWithAny(inside, format.beside) ? Kind::kDropped : Kind::kUnknown, ""};

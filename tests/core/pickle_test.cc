@@ -23,20 +23,34 @@ std::string Show(const Pickle& pickle, const PickleNode& node) {
     return text;
   };
   switch (node.kind) {
-    case Kind::kNone: return "None";
-    case Kind::kBool: return node.integer != 0 ? "True" : "False";
-    case Kind::kInt: return std::to_string(node.integer);
-    case Kind::kBigInt: return fmt::format("big{}", node.text.size());
-    case Kind::kFloat: return fmt::format("{:g}f", node.number);
-    case Kind::kText: return "'" + node.text + "'";
-    case Kind::kBytes: return "b'" + node.text + "'";
-    case Kind::kTuple: return "(" + list(node.items) + ")";
-    case Kind::kList: return "[" + list(node.items) + "]";
-    case Kind::kSet: return "<" + list(node.items) + ">";
-    case Kind::kDict: return "{" + list(node.items) + "}";
-    case Kind::kGlobal: return node.text;
-    case Kind::kObject: return "call(" + list(node.items) + ")" + list(node.entries);
-    case Kind::kPersistent: return "@" + list(node.items);
+    case Kind::kNone:
+      return "None";
+    case Kind::kBool:
+      return node.integer != 0 ? "True" : "False";
+    case Kind::kInt:
+      return std::to_string(node.integer);
+    case Kind::kBigInt:
+      return fmt::format("big{}", node.text.size());
+    case Kind::kFloat:
+      return fmt::format("{:g}f", node.number);
+    case Kind::kText:
+      return "'" + node.text + "'";
+    case Kind::kBytes:
+      return "b'" + node.text + "'";
+    case Kind::kTuple:
+      return "(" + list(node.items) + ")";
+    case Kind::kList:
+      return "[" + list(node.items) + "]";
+    case Kind::kSet:
+      return "<" + list(node.items) + ">";
+    case Kind::kDict:
+      return "{" + list(node.items) + "}";
+    case Kind::kGlobal:
+      return node.text;
+    case Kind::kObject:
+      return "call(" + list(node.items) + ")" + list(node.entries);
+    case Kind::kPersistent:
+      return "@" + list(node.items);
   }
   return "?";
 }
@@ -48,22 +62,32 @@ std::string Shown(const std::string& bytes) {
 }
 
 TEST(PickleTest, ReadsTheValuesOfEveryProtocol) {
-  EXPECT_EQ(Shown("(lp0\nI1\naI01\naL-5L\naF2.5\naS'a'\naVb\naNa."), "[1,True,-5,2.5f,'a','b',None,]");
-  EXPECT_EQ(Shown("\x80\x02(K\x07M\x01\x02J\xFF\xFF\xFF\xFF\x8a\x01\x80G\x3F\xF8\0\0\0\0\0\0\x88\x89t."s),
-            "(7,513,-1,-128,1.5f,True,False,)");
-  EXPECT_EQ(Shown("\x80\x02}q\0(X\x01\0\0\0aK\x01U\x01" "bK\x02u."s), "{'a',1,'b',2,}");
-  EXPECT_EQ(Shown("\x80\x03" "C\x02hi."s), "b'hi'");
+  EXPECT_EQ(Shown("(lp0\nI1\naI01\naL-5L\naF2.5\naS'a'\naVb\naNa."),
+            "[1,True,-5,2.5f,'a','b',None,]");
+  EXPECT_EQ(
+      Shown("\x80\x02(K\x07M\x01\x02J\xFF\xFF\xFF\xFF\x8a\x01\x80G\x3F\xF8\0\0\0\0\0\0\x88\x89t."s),
+      "(7,513,-1,-128,1.5f,True,False,)");
+  EXPECT_EQ(Shown("\x80\x02}q\0(X\x01\0\0\0aK\x01U\x01"
+                  "bK\x02u."s),
+            "{'a',1,'b',2,}");
+  EXPECT_EQ(Shown("\x80\x03"
+                  "C\x02hi."s),
+            "b'hi'");
   EXPECT_EQ(Shown("\x80\x04\x95\x09\0\0\0\0\0\0\0\x8f(\x8c\x01xK\x01\x90."s), "<'x',1,>");
   EXPECT_EQ(Shown("\x80\x02\x8a\x09\1\2\3\4\5\6\7\x08\x09."s), "big9");
   EXPECT_EQ(Shown("\x80\x02K\x01K\x02\x86K\x03\x85\x86."s), "((1,2,),(3,),)");
 }
 
 TEST(PickleTest, ACallIsARecordAndIsNeverMade) {
-  EXPECT_EQ(Shown("\x80\x02" "cos\nsystem\nX\x07\0\0\0rm -rf.\x85R."s), "call(os system,('rm -rf.',),)");
+  EXPECT_EQ(Shown("\x80\x02"
+                  "cos\nsystem\nX\x07\0\0\0rm -rf.\x85R."s),
+            "call(os system,('rm -rf.',),)");
   EXPECT_EQ(Shown("(ios\nsystem\n."), "call(os system,(),)");
   EXPECT_EQ(Shown("(cos\nsystem\nI1\no."), "call(os system,(1,),)");
   EXPECT_EQ(Shown("\x80\x04\x8c\x02os\x8c\x06system\x93)\x81}b."s), "call(os system,(),)");
-  EXPECT_EQ(Shown("\x80\x02" "ccollections\nOrderedDict\n)R(U\x01" "aK\x01u."s),
+  EXPECT_EQ(Shown("\x80\x02"
+                  "ccollections\nOrderedDict\n)R(U\x01"
+                  "aK\x01u."s),
             "call(collections OrderedDict,(),)'a',1,");
   EXPECT_EQ(Shown("\x80\x02U\x01xQ."s), "@'x',");
 }
@@ -79,11 +103,19 @@ TEST(PickleTest, DamageIsAnErrorThatSaysWhere) {
   EXPECT_THAT(Refusal(""), HasSubstr("file: damaged pickle at byte 0: it is cut off"));
   EXPECT_THAT(Refusal("\x80\x02."s), HasSubstr("stack is empty"));
   EXPECT_THAT(Refusal("\x80\x09N."s), HasSubstr("protocol"));
-  EXPECT_THAT(Refusal("X\xFF\xFF\xFF\xFF" "a."s), HasSubstr("cut off"));
-  EXPECT_THAT(Refusal("\x8d\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF" "a."s), HasSubstr("cut off"));
-  EXPECT_THAT(Refusal("\x8b\xFF\xFF\xFF\xFF" "a."s), HasSubstr("cut off"));
+  EXPECT_THAT(Refusal("X\xFF\xFF\xFF\xFF"
+                      "a."s),
+              HasSubstr("cut off"));
+  EXPECT_THAT(Refusal("\x8d\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+                      "a."s),
+              HasSubstr("cut off"));
+  EXPECT_THAT(Refusal("\x8b\xFF\xFF\xFF\xFF"
+                      "a."s),
+              HasSubstr("cut off"));
   EXPECT_THAT(Refusal("h\x05."s), HasSubstr("nothing was stored as 5"));
-  EXPECT_THAT(Refusal("K\x01K\x02" "a."s), HasSubstr("takes none"));
+  EXPECT_THAT(Refusal("K\x01K\x02"
+                      "a."s),
+              HasSubstr("takes none"));
   EXPECT_THAT(Refusal("}(K\x01u."s), HasSubstr("key without value"));
   EXPECT_THAT(Refusal("(K\x01R."s), HasSubstr("stack is empty"));  // not beyond the mark
   EXPECT_THAT(Refusal("t."s), HasSubstr("mark"));
@@ -93,7 +125,8 @@ TEST(PickleTest, DamageIsAnErrorThatSaysWhere) {
 }
 
 TEST(PickleTest, SizesAreLimited) {
-  EXPECT_THAT(Refusal(std::string(Pickle::kMaxNodes + 8, ')')), HasSubstr("more than 2000000 values"));
+  EXPECT_THAT(Refusal(std::string(Pickle::kMaxNodes + 8, ')')),
+              HasSubstr("more than 2000000 values"));
   EXPECT_THAT(Refusal(std::string(Pickle::kMaxStack + 8, 'N')), HasSubstr("too deep"));
   EXPECT_THAT(Refusal(std::string(Pickle::kMaxStack + 8, '(')), HasSubstr("too deep"));
 }

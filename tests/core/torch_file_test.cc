@@ -74,13 +74,20 @@ TEST(TorchFileGolden, EveryTypeAndStride) {
       return file.Read(name);
     };
     const std::vector<int> six = {0, 1, 2, 3, 4, 5};
-    EXPECT_EQ(Values<double>(expect_dtype("f64", DType::kF64)), std::vector<double>(six.begin(), six.end()));
-    EXPECT_EQ(Values<int64_t>(expect_dtype("i64", DType::kI64)), std::vector<int64_t>(six.begin(), six.end()));
-    EXPECT_EQ(Values<int32_t>(expect_dtype("i32", DType::kI32)), std::vector<int32_t>(six.begin(), six.end()));
-    EXPECT_EQ(Values<int16_t>(expect_dtype("i16", DType::kI16)), std::vector<int16_t>(six.begin(), six.end()));
-    EXPECT_EQ(Values<int8_t>(expect_dtype("i8", DType::kI8)), std::vector<int8_t>(six.begin(), six.end()));
-    EXPECT_EQ(Values<uint8_t>(expect_dtype("u8", DType::kU8)), std::vector<uint8_t>(six.begin(), six.end()));
-    EXPECT_EQ(Values<uint8_t>(expect_dtype("bool", DType::kBool)), (std::vector<uint8_t>{0, 1, 0, 1, 0, 1}));
+    EXPECT_EQ(Values<double>(expect_dtype("f64", DType::kF64)),
+              std::vector<double>(six.begin(), six.end()));
+    EXPECT_EQ(Values<int64_t>(expect_dtype("i64", DType::kI64)),
+              std::vector<int64_t>(six.begin(), six.end()));
+    EXPECT_EQ(Values<int32_t>(expect_dtype("i32", DType::kI32)),
+              std::vector<int32_t>(six.begin(), six.end()));
+    EXPECT_EQ(Values<int16_t>(expect_dtype("i16", DType::kI16)),
+              std::vector<int16_t>(six.begin(), six.end()));
+    EXPECT_EQ(Values<int8_t>(expect_dtype("i8", DType::kI8)),
+              std::vector<int8_t>(six.begin(), six.end()));
+    EXPECT_EQ(Values<uint8_t>(expect_dtype("u8", DType::kU8)),
+              std::vector<uint8_t>(six.begin(), six.end()));
+    EXPECT_EQ(Values<uint8_t>(expect_dtype("bool", DType::kBool)),
+              (std::vector<uint8_t>{0, 1, 0, 1, 0, 1}));
     // 0, 1, 2, 3, 4, 5 in 16 bits.
     EXPECT_EQ(Values<uint16_t>(expect_dtype("f16", DType::kF16)),
               (std::vector<uint16_t>{0, 0x3C00, 0x4000, 0x4200, 0x4400, 0x4500}));
@@ -110,7 +117,8 @@ TEST(TorchFileGolden, EveryTypeAndStride) {
 
 // The pickle of {"w": tensor} with these sizes, over one float storage of `numel` elements.
 std::string TensorPickle(int64_t numel, int64_t offset, const std::vector<int64_t>& shape,
-                         const std::vector<int64_t>& strides, const std::string& type = "FloatStorage") {
+                         const std::vector<int64_t>& strides,
+                         const std::string& type = "FloatStorage") {
   const auto number = [](int64_t value) {
     std::string bytes = "\x8a\x08"s;
     bytes.append(reinterpret_cast<const char*>(&value), 8);
@@ -122,13 +130,14 @@ std::string TensorPickle(int64_t numel, int64_t offset, const std::vector<int64_
     return bytes + "t";
   };
   return "\x80\x02}U\x01w"s + "ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\n" + type +
-         "\nU\x01" + "0U\x03" + "cpu" + number(numel) + "tQ" + number(offset) + tuple(shape) + tuple(strides) +
-         "\x89Nt" + "Rs.";
+         "\nU\x01" + "0U\x03" + "cpu" + number(numel) + "tQ" + number(offset) + tuple(shape) +
+         tuple(strides) + "\x89Nt" + "Rs.";
 }
 
 class TorchFileTest : public testing::Test {
  protected:
-  std::string Refusal(const std::string& pickle, const std::string& storage = std::string(24, 'x')) {
+  std::string Refusal(const std::string& pickle,
+                      const std::string& storage = std::string(24, 'x')) {
     WriteZip(path_, {{"a/data.pkl", pickle}, {"a/data/0", storage}});
     return UserErrorOf([&] {
       const TorchFile file(path_);
@@ -140,7 +149,8 @@ class TorchFileTest : public testing::Test {
 };
 
 TEST_F(TorchFileTest, ATensorStaysInsideItsStorage) {
-  WriteZip(path_, {{"a/data.pkl", TensorPickle(6, 0, {2, 3}, {3, 1})}, {"a/data/0", std::string(24, '\0')}});
+  WriteZip(path_, {{"a/data.pkl", TensorPickle(6, 0, {2, 3}, {3, 1})},
+                   {"a/data/0", std::string(24, '\0')}});
   EXPECT_EQ(Values<float>(TorchFile(path_).Read("w")), std::vector<float>(6, 0.f));
   constexpr int64_t kHuge = INT64_MAX;
   const auto unfit = HasSubstr("does not fit its storage of 6 elements");
@@ -159,11 +169,13 @@ TEST_F(TorchFileTest, ATensorStaysInsideItsStorage) {
   EXPECT_THAT(Refusal(TensorPickle(kHuge, 0, {2}, {1})), HasSubstr("too large"));
   EXPECT_THAT(Refusal(TensorPickle(7, 0, {7}, {1})), HasSubstr("has 24 bytes, it should have 28"));
   EXPECT_THAT(Refusal(TensorPickle(5, 0, {5}, {1})), HasSubstr("is 24 bytes when unpacked"));
-  EXPECT_THAT(Refusal(TensorPickle(6, 0, {2}, {1}, "ComplexFloatStorage")), HasSubstr("holds no tensor"));
+  EXPECT_THAT(Refusal(TensorPickle(6, 0, {2}, {1}, "ComplexFloatStorage")),
+              HasSubstr("holds no tensor"));
 }
 
 TEST_F(TorchFileTest, SaysWhatItIsInstead) {
-  EXPECT_THAT(UserErrorOf([&] { TorchFile file(folder_ / "none.pth"); }), HasSubstr("no such file"));
+  EXPECT_THAT(UserErrorOf([&] { TorchFile file(folder_ / "none.pth"); }),
+              HasSubstr("no such file"));
   EXPECT_THAT(UserErrorOf([&] { TorchFile file(folder_.Write("a.pth", "hello")); }),
               HasSubstr("neither as a zip archive nor"));
   WriteZip(path_, {{"a/data.pkl", "N."}, {"a/constants.pkl", "N."}});
@@ -191,11 +203,18 @@ std::string Mutated(const std::string& bytes, Rng& rng) {
   std::string changed = bytes;
   const auto at = [&] { return rng.NextU64() % changed.size(); };
   switch (rng.NextU64() % 6) {
-    case 0: changed[at()] ^= static_cast<char>(1u << (rng.NextU64() % 8)); break;
-    case 1: changed.resize(at()); break;
-    case 2: changed[at()] = static_cast<char>(rng.NextU64()); break;
+    case 0:
+      changed[at()] ^= static_cast<char>(1u << (rng.NextU64() % 8));
+      break;
+    case 1:
+      changed.resize(at());
+      break;
+    case 2:
+      changed[at()] = static_cast<char>(rng.NextU64());
+      break;
     case 3:  // a giant length, size or offset
-      for (size_t i = at(), end = std::min(changed.size(), i + 4); i < end; ++i) changed[i] = '\xFF';
+      for (size_t i = at(), end = std::min(changed.size(), i + 4); i < end; ++i)
+        changed[i] = '\xFF';
       break;
     case 4: {  // a part once more
       const size_t from = at(), count = rng.NextU64() % 40;

@@ -48,6 +48,7 @@ const std::vector<Library>& Libraries() {
       {"fmt", "(spdlog/fmt|fmt)/.*", {"core"}, everywhere},
       {"spdlog", "spdlog/(?!fmt/).*", {"core"}, {"core", "app"}},
       {"random123", "Random123/.*", {}, {"core"}},
+      {"libzip", "zip\\.h", {}, {"core"}},
       {"nlohmann-json", "nlohmann/.*", {"models"}, {"core", "media", "models", "app"}},
       {"mujoco", "mujoco/.*", {"envs"}, {"envs"}},
       {"egl", "(EGL|GL|KHR)/.*", {"envs"}, {"envs"}},

@@ -1,5 +1,5 @@
-// What residual networks and transformers have besides their papers' first forms: ResNet-D, SimCLR's
-// ResNets with selective kernels, the CIFAR stem; registers, layer scale, no cls token.
+// What residual networks and transformers have besides their papers' first forms: ResNet-D,
+// SimCLR's ResNets with selective kernels, the CIFAR stem; registers, layer scale, no cls token.
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -25,7 +25,7 @@ TEST(SelectiveKernelGolden, OfSimclr) {
       SelectiveKernel block(c["in.x"].size(1), hyper.at("filters"), stride, hyper.at("sk_ratio"));
       TensorDict state = ModuleState(*block);
       const std::map<std::string, std::string> names = {
-          {"conv", "conv.weight"},    {"bn_gamma", "bn.weight"},   {"bn_beta", "bn.bias"},
+          {"conv", "conv.weight"},     {"bn_gamma", "bn.weight"},   {"bn_beta", "bn.bias"},
           {"conv_0", "conv_0.weight"}, {"bn1_gamma", "bn1.weight"}, {"bn1_beta", "bn1.bias"},
           {"conv_1", "conv_1.weight"}};
       for (const auto& [theirs, ours] : names) state[ours] = c["param." + key + "." + theirs].cpu();
@@ -39,7 +39,8 @@ TEST(SelectiveKernelGolden, OfSimclr) {
       EXPECT_TRUE(IsClose(x.grad(), c["out." + key + ".grad_x_of_sum_sq"], {.of_max = 1e-5}));
     }
     EXPECT_TRUE(IsClose(MaxPoolSame(c["in.pool_x"]), c["out.pool_tf_same_3_2"], tolerance));
-    EXPECT_FALSE(IsClose(MaxPoolSame(c["in.pool_x"]), c["out.pool_torch_pad1_3_2"], {.absolute = 0.1}));
+    EXPECT_FALSE(
+        IsClose(MaxPoolSame(c["in.pool_x"]), c["out.pool_torch_pad1_3_2"], {.absolute = 0.1}));
     const auto pooled = [&](int64_t stride) {
       return PoolShortcut(c["in.shortcut_x"], ShortcutPool::kSimclr, stride);
     };
@@ -65,12 +66,14 @@ std::vector<Variant> Variants() {
       {"resnet50_d", Changed("resnet50", [](auto& s) { s.variant = "resnet_d"; })},
       {"resnet18_cifar", Changed("resnet18", [](auto& s) { s.stem = "cifar"; })},
       {"resnet18_simclr", Changed("resnet18", [](auto& s) { s.variant = "simclr"; })},
-      {"resnet50_sk", Changed("resnet50", [](auto& s) { s.variant = "simclr", s.sk_ratio = 0.0625; })},
+      {"resnet50_sk",
+       Changed("resnet50", [](auto& s) { s.variant = "simclr", s.sk_ratio = 0.0625; })},
       {"resnet50_sk_cifar",
        Changed("resnet50",
                [](auto& s) { s.variant = "simclr", s.sk_ratio = 0.0625, s.stem = "cifar"; })},
       {"vit_registers", Changed("vit_micro", [](auto& s) { s.registers = 3, s.pooling = "avg"; })},
-      {"vit_layer_scale", Changed("vit_micro", [](auto& s) { s.layer_scale = 0.5, s.pooling = "cls"; })},
+      {"vit_layer_scale",
+       Changed("vit_micro", [](auto& s) { s.layer_scale = 0.5, s.pooling = "cls"; })},
       {"vit_no_cls", Changed("vit_micro", [](auto& s) { s.cls_token = false, s.pooling = "avg"; })},
       {"vit_flat_registers", Changed("vit_micro", [](auto& s) { s.registers = 1; })},
   };
@@ -128,9 +131,11 @@ INSTANTIATE_TEST_SUITE_P(Variants, EveryVariant, ::testing::ValuesIn(Variants())
                          [](const auto& info) { return info.param.name; });
 
 TEST(ResNetVariants, NamesAreTimms) {
-  const auto state = ModuleState(*RandomNet(Changed("resnet50", [](auto& s) { s.variant = "resnet_d"; })));
-  for (const std::string name : {"conv1.0.weight", "conv1.1.running_var", "conv1.3.weight", "conv1.6.weight",
-                                 "bn1.weight", "layer1.0.downsample.1.weight", "layer2.0.downsample.2.bias"}) {
+  const auto state =
+      ModuleState(*RandomNet(Changed("resnet50", [](auto& s) { s.variant = "resnet_d"; })));
+  for (const std::string name :
+       {"conv1.0.weight", "conv1.1.running_var", "conv1.3.weight", "conv1.6.weight", "bn1.weight",
+        "layer1.0.downsample.1.weight", "layer2.0.downsample.2.bias"}) {
     EXPECT_TRUE(state.contains(name)) << name;
   }
   EXPECT_EQ(state.at("conv1.0.weight").sizes(), (std::vector<int64_t>{4, 3, 3, 3}));
@@ -160,7 +165,8 @@ TEST(ResNetVariants, TheCifarStemKeepsTheSize) {
 }
 
 TEST(VitVariants, TokensAreCounted) {
-  for (const auto& [cls, registers] : std::vector<std::pair<bool, int64_t>>{{true, 0}, {true, 4}, {false, 0}, {false, 2}}) {
+  for (const auto& [cls, registers] :
+       std::vector<std::pair<bool, int64_t>>{{true, 0}, {true, 4}, {false, 0}, {false, 2}}) {
     EncoderSpec spec = SmallSpec("vit_micro");
     spec.cls_token = cls;
     spec.registers = registers;
@@ -182,7 +188,8 @@ TEST(VitVariants, WhereTheRegistersAre) {
   const auto x = Preprocess(spec, RandomPictures(1, 32));
   const torch::NoGradGuard no_grad;
   const auto tokens = net->Tokens(x), positions = net->Positions(4, 4);
-  EXPECT_TRUE(torch::equal(tokens.slice(1, 0, 1), state.at("cls_token") + positions.slice(1, 0, 1)));
+  EXPECT_TRUE(
+      torch::equal(tokens.slice(1, 0, 1), state.at("cls_token") + positions.slice(1, 0, 1)));
   EXPECT_TRUE(torch::equal(tokens.slice(1, 1, 3), state.at("register_tokens")));
   EXPECT_TRUE(torch::equal(tokens.slice(1, 3), net->PatchTokens(x) + positions.slice(1, 1)));
 }
