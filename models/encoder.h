@@ -74,7 +74,8 @@ struct EncoderSpec {
       "v3's (as MoCo v3 does)",
       OneOf({"learned", "sincos", "sincos_mocov3"}));
     v("stem", stem,
-      "vit: patches by one convolution (patch), or MoCo v3's row of 3x3 ones (conv, patch_size 16); "
+      "vit: patches by one convolution (patch), or MoCo v3's row of 3x3 ones (conv, patch_size "
+      "16); "
       "resnet: the variant's own (patch), or a 3x3 convolution of stride 1 without pooling (cifar)",
       OneOf({"patch", "conv", "cifar"}));
     v("depth", depth, "vit: number of blocks, 0 = the arch's", InRange(0, 64));

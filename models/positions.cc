@@ -19,8 +19,7 @@ torch::Tensor SinCos1d(const torch::Tensor& positions, int64_t dim) {
 // A table is the rows of a square grid, with or without one for the cls token before them.
 int64_t SideOf(const torch::Tensor& table) {
   V2R_CHECK(table.dim() == 3 && table.size(0) == 1, "table [{}]", fmt::join(table.sizes(), ", "));
-  const auto side =
-      static_cast<int64_t>(std::floor(std::sqrt(static_cast<double>(table.size(1)))));
+  const auto side = static_cast<int64_t>(std::floor(std::sqrt(static_cast<double>(table.size(1)))));
   V2R_CHECK(table.size(1) - side * side <= 1, "{} rows", table.size(1));
   return side;
 }
@@ -75,8 +74,8 @@ torch::Tensor InterpolatePositionsDino(const torch::Tensor& table, int64_t rows,
 torch::Tensor InterpolatePositionsDeit(const torch::Tensor& table, int64_t rows, int64_t cols) {
   const int64_t side = SideOf(table);
   if (rows == side && cols == side) return table;
-  return WithCls(table, side, at::upsample_bicubic2d(AsPicture(table, side), {rows, cols}, false), rows,
-                 cols);
+  return WithCls(table, side, at::upsample_bicubic2d(AsPicture(table, side), {rows, cols}, false),
+                 rows, cols);
 }
 
 }  // namespace v2r

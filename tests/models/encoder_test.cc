@@ -136,9 +136,9 @@ TEST(EncoderSpec, EveryKeyChangesSomething) {
       {"variant", [](EncoderSpec& s) { s.variant = "resnet_d"; }},
       {"sk_ratio", [](EncoderSpec& s) { s.variant = "simclr", s.sk_ratio = 0.5; }},
   };
-  const std::set<std::string> of_transformers = {"patch_size", "positions", "stem",       "depth",
-                                                 "heads",      "drop_path", "background", "cls_token",
-                                                 "registers",  "layer_scale"};
+  const std::set<std::string> of_transformers = {
+      "patch_size", "positions",  "stem",      "depth",     "heads",
+      "drop_path",  "background", "cls_token", "registers", "layer_scale"};
   const auto result = [](const EncoderSpec& spec) {
     Rng rng(1);
     const auto net = MakeEncoderNet(spec, rng);
