@@ -221,7 +221,7 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"ijepa: {aspect_ratio: [1.5, 2]}", {"ijepa"}},
           {"ijepa: {num_enc_masks: 2}", {"ijepa"}},
           {"ijepa: {num_pred_masks: 2}", {"ijepa"}},
-          {"ijepa: {min_keep: 0}", {"ijepa"}},
+          {"ijepa: {min_keep: 20}", {"ijepa"}, "ijepa: {pred_mask_scale: [0.6, 0.7]}"},
           {"ijepa: {allow_overlap: true}", {"ijepa"}},
           {"ijepa: {pred_emb_dim: 24}", {"ijepa"}},
           {"ijepa: {pred_depth: 2}", {"ijepa"}},

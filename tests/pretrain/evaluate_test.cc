@@ -107,7 +107,8 @@ TEST(ScoreEmbedding, EveryKeyIsRead) {
   };
   EvaluateOptions base;
   base.linear.recipe = "moco";
-  base.linear.epochs = 3;
+  base.linear.epochs = 1;
+  base.linear.batch_size = 8;
   const std::map<std::string, std::function<void(EvaluateOptions&)>> changes = {
       {"seed", [](auto& o) { o.seed = 2; }},
       {"knn_k",

@@ -77,6 +77,7 @@ inline EncoderSpec TinySpec(const std::string& method) {
   spec.depth = 2;
   spec.pooling = "avg";
   spec.cls_token = method == "mae";
+  if (method == "ijepa") spec.patch_size = 4;
   return spec;
 }
 
@@ -92,7 +93,7 @@ inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations
   options.queue_size = 64;
   options.decoder_dim = 16;
   options.decoder_depth = 1;
-  options.ijepa.min_keep = 1;
+  options.ijepa.min_keep = 4;
   options.ijepa.pred_emb_dim = 16;
   options.ijepa.pred_depth = 1;
   options.out_dim = 32;
