@@ -92,7 +92,7 @@ TEST(ResizeWeightsTest, EveryFilterIsAtens) {
 
 TEST(ResizeTest, WrongInputIsRefused) {
   EXPECT_THAT(UserErrorOf([] { ResizeFrames(RandomFrames(1, 4, 4), 2, 2, "aera"); }),
-              testing::HasSubstr("unknown resize mode 'aera' (known: area, bilinear, nearest)"));
+              testing::HasSubstr("unknown resize mode 'aera' (known: area, bilinear, bicubic, nearest)"));
   EXPECT_THROW(ResizeFrames(torch::zeros({1, 4, 4, 3}), 2, 2, "area"), Error);
   EXPECT_THROW(ResizeFrames(RandomFrames(1, 4, 4), 0, 2, "area"), Error);
 }
