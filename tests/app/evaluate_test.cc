@@ -115,8 +115,8 @@ TEST_F(EvaluateTest, ScoresStandBesideTheUntrainedNetworkAndPixels) {
   EXPECT_TRUE(ReadFile(root_ / "scores" / "neighbours.png").starts_with("\x89PNG"));
   // The untrained row is the network that training would start from.
   PretrainCommand({"data.path=" + data, "pretrain=random_init", "encoder.width=0.25",
-                   "encoder.embedding_dim=8", "encoder.input_size=32", "device=cpu",
-                   "pretrain.monitor_frames=0", "torch_threads=1",
+                   "encoder.embedding_dim=8", "encoder.input_size=32", "encoder.metric=cosine",
+                   "device=cpu", "pretrain.monitor_frames=0", "torch_threads=1",
                    "out=" + (root_ / "start.safetensors").string()});
   EXPECT_EQ(LoadEncoder(root_ / "start.safetensors", torch::kCPU, "float32").Fingerprint(),
             LoadEncoder(root_ / "scores" / "untrained.safetensors", torch::kCPU, "float32")

@@ -151,7 +151,7 @@ TEST(LinearProbe, WhatARecipeDoesNotReadIsRefused) {
   EXPECT_NE(said([](auto& o) { o.recipe = "mocco"; }).find("did you mean 'moco'"),
             std::string::npos);
   EXPECT_NE(said([](auto& o) {
-              o = {"mocov3", 200, 0, {1e30}, 0};
+              o = {"mocov3", 200, 0, {1e38}, 0};
             }).find("the loss is"),
             std::string::npos);
 }

@@ -56,9 +56,10 @@ double Rms(const torch::Tensor& difference) {
 
 // Random weights are the worst case: the embedding's spread is small beside its mean, and rounding
 // grows with depth (ResNet-50: .101 on a processor without bfloat16 instructions, which sums in
-// another order). So: a bound for every depth, and never worse than the plain module in bfloat16.
+// another order; ResNet-101: .53 at most). So: a bound for every depth, and never worse than the
+// plain module in bfloat16.
 TEST_P(EveryNetwork, Bfloat16StaysCloseAndKeepsTheOrder) {
-  const bool deep = GetParam().starts_with("resnet");
+  const bool deep = GetParam().starts_with("resnet"), deepest = GetParam() == "resnet101";
   const EncoderSpec spec = SmallSpec(GetParam());
   const EncoderNet net = RandomNet(spec);
   const auto frames = RandomPictures(64, spec.input_size);
@@ -68,10 +69,12 @@ TEST_P(EveryNetwork, Bfloat16StaysCloseAndKeepsTheOrder) {
   const auto exact = MakeEncoder(net, {}, TestDevice(), "float32").Embed(frames).cpu();
   const auto rounded = MakeEncoder(net, {}, TestDevice(), "bfloat16").Embed(frames).cpu();
   EXPECT_FALSE(torch::equal(exact, rounded));
-  EXPECT_LT((exact - rounded).abs().max().item<double>(), deep ? 0.5 : 0.15);
-  EXPECT_LT(Rms(exact - rounded), deep ? 0.15 : 0.03);
+  EXPECT_LT((exact - rounded).abs().max().item<double>(), deepest ? 0.8 : deep ? 0.5 : 0.15);
+  EXPECT_LT(Rms(exact - rounded), deepest ? 0.2 : deep ? 0.15 : 0.03);
   const auto goal = [](const torch::Tensor& z) { return (z - z[0]).norm(2, 1).slice(0, 1); };
-  EXPECT_GE(Spearman(Values(goal(exact)), Values(goal(rounded))), deep ? 0.99 : 0.999);
+  EXPECT_GE(Spearman(Values(goal(exact)), Values(goal(rounded))), deepest ? 0.97
+                                                                  : deep  ? 0.99
+                                                                          : 0.999);
   const torch::NoGradGuard no_grad;
   net->to(torch::kBFloat16);
   const auto plain = net->forward(x.to(TestDevice(), torch::kBFloat16)).to(torch::kFloat).cpu();
