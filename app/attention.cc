@@ -87,8 +87,8 @@ Image Sheet(const torch::Tensor& picture, const torch::Tensor& maps, int64_t pat
 torch::Tensor AttentionMaps(VitImpl& net, const torch::Tensor& x, double threshold) {
   const torch::NoGradGuard no_grad;
   const int64_t patch = net.spec().patch_size;
-  // The cls token's row, without itself.
-  const torch::Tensor flat = net.LastAttention(x).select(2, 0).slice(2, 1);
+  // The cls token's row: its look at the patches.
+  const torch::Tensor flat = net.LastAttention(x).select(2, 0).slice(2, net.extra_tokens());
   torch::Tensor maps = flat;
   if (threshold > 0) {
     const auto [sorted, order] = flat.sort(-1);
@@ -107,6 +107,13 @@ Vit RequireVit(const EncoderNet& net, const std::filesystem::path& file) {
         "attention.enabled=true: {} holds encoder.arch={}, which has no attention to show. Take an "
         "encoder file of a transformer (vit_micro, vit_tiny, vit_small, vit_base, vit_large)",
         file.string(), net->spec().arch);
+  }
+  if (!net->spec().cls_token) {
+    ThrowUser(
+        "attention.enabled=true: {} has encoder.cls_token=false, and it is the cls token's "
+        "attention "
+        "that is shown",
+        file.string());
   }
   return vit;
 }

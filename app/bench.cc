@@ -3,10 +3,10 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/load.h"
 #include "app/options.h"
 #include "app/train.h"
 #include "core/clock.h"
-#include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -71,10 +71,7 @@ int BenchCommand(const std::string& what, const BenchEnvOptions& env, const Word
     ThrowUser("bench: unknown part '{}'{} (known: {})", part, DidYouMean(part, known),
               Join(known, ", "));
   }
-  std::vector<std::filesystem::path> roots;
-  for (const std::string& root : ConfigRoots()) roots.emplace_back(root);
-  TrainOptions options;
-  Bind(ComposeConfig(roots, "train", overrides), options);
+  const auto options = LoadOptions<TrainOptions>("train", overrides);
   if (part == "env") return BenchEnvs(env, options.env);
   const int threads = SetTorchThreads(static_cast<int>(options.torch_threads));
   const torch::Device device = ResolveDevice(options.device);

@@ -1,6 +1,7 @@
 // The commands of v2r. Each takes its own words and returns the exit code; errors are thrown.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,6 @@ int WorkerCommand(const std::string& listen, int fd, const std::string& token_fi
 // Turns `data=DIR` into `data.path=DIR` and the like: words whose key is a group with a path.
 Words ExpandShorthands(const Words& overrides);
 // The folders configs are searched in: ./configs when there is one, then the program's own.
-std::vector<std::string> ConfigRoots();
+std::vector<std::filesystem::path> ConfigRoots();
 
 }  // namespace v2r

@@ -4,25 +4,12 @@
 
 #include "app/commands.h"
 #include "app/evaluate.h"
+#include "app/load.h"
 #include "app/shapes.h"
-#include "core/config.h"
 
 namespace v2r {
-namespace {
-
-template <typename Options>
-Options Load(const std::string& root, const Words& overrides) {
-  std::vector<std::filesystem::path> roots;
-  for (const std::string& folder : ConfigRoots()) roots.emplace_back(folder);
-  Options options;
-  Bind(ComposeConfig(roots, root, overrides), options);
-  return options;
-}
-
-}  // namespace
-
 int EvaluateCommand(const Words& overrides) {
-  const auto options = Load<EvaluateCommandOptions>("evaluate", overrides);
+  const auto options = LoadOptions<EvaluateCommandOptions>("evaluate", overrides);
   const Evaluation evaluation = EvaluateEncoder(options);
   std::cout << ScoreTable(evaluation, options.evaluate);
   if (evaluation.data.pseudo) {
@@ -33,7 +20,7 @@ int EvaluateCommand(const Words& overrides) {
 }
 
 int ShapesCommand(const Words& overrides) {
-  const auto options = Load<ShapesCommandOptions>("shapes", overrides);
+  const auto options = LoadOptions<ShapesCommandOptions>("shapes", overrides);
   WriteShapes(options);
   std::cout << "shapes: " << options.out << "\n";
   return 0;

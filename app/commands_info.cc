@@ -29,8 +29,8 @@ using Rows = std::vector<std::vector<std::string>>;
 
 std::vector<std::string> YamlNames(const std::string& folder) {
   std::vector<std::string> names;
-  for (const std::string& root : ConfigRoots()) {
-    const auto path = std::filesystem::path(root) / folder;
+  for (const std::filesystem::path& root : ConfigRoots()) {
+    const auto path = root / folder;
     if (!std::filesystem::is_directory(path)) continue;
     for (const auto& entry : std::filesystem::directory_iterator(path)) {
       if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
@@ -200,12 +200,12 @@ std::string Indented(const std::string& text) {
 
 }  // namespace
 
-std::vector<std::string> ConfigRoots() {
-  std::vector<std::string> roots;
+std::vector<std::filesystem::path> ConfigRoots() {
+  std::vector<std::filesystem::path> roots;
   const auto home = HomeDirectory() / "configs";
   if (std::filesystem::is_directory("configs") && !std::filesystem::equivalent("configs", home))
-    roots.push_back("configs");
-  roots.push_back(home.string());
+    roots.emplace_back("configs");
+  roots.push_back(home);
   return roots;
 }
 
@@ -275,9 +275,7 @@ int HelpCommand(const std::string& name) {
 }
 
 int ConfigCommand(const std::string& root, const Words& overrides) {
-  std::vector<std::filesystem::path> roots;
-  for (const std::string& folder : ConfigRoots()) roots.emplace_back(folder);
-  const ConfigNode given = ComposeConfig(roots, root, overrides);
+  const ConfigNode given = ComposeConfig(ConfigRoots(), root, overrides);
   if (root == "train") {
     PrintResolved<TrainOptions>(given);
   } else if (root == "pretrain") {

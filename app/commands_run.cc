@@ -5,13 +5,13 @@
 #include "app/attention.h"
 #include "app/commands.h"
 #include "app/demos.h"
+#include "app/load.h"
 #include "app/recorder.h"
 #include "app/report.h"
 #include "app/run_directory.h"
 #include "app/setup.h"
 #include "app/study.h"
 #include "app/train.h"
-#include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -24,19 +24,6 @@
 
 namespace v2r {
 namespace {
-
-std::vector<std::filesystem::path> Roots() {
-  std::vector<std::filesystem::path> roots;
-  for (const std::string& root : ConfigRoots()) roots.emplace_back(root);
-  return roots;
-}
-
-template <typename Options>
-Options Load(const std::string& root, const Words& overrides) {
-  Options options;
-  Bind(ComposeConfig(Roots(), root, overrides), options);
-  return options;
-}
 
 void PrintOutcome(const TrainOutcome& outcome) {
   std::cout << Table({{"", "return", "success %"},
@@ -56,7 +43,7 @@ int Multirun(const Words& overrides) {
   std::vector<std::vector<std::string>> table = {{"run", "return", "success %", "steps/s"}};
   for (const auto& words : ExpandSweep(overrides)) {
     LogInfo("multirun: {}", Join(words, " "));
-    const TrainOutcome outcome = Train(Load<TrainOptions>("train", words), words);
+    const TrainOutcome outcome = Train(LoadOptions<TrainOptions>("train", words), words);
     table.push_back({Join(words, " "), fmt::format("{:.3f}", outcome.eval.return_mean),
                      fmt::format("{:.0f}", 100 * outcome.eval.success_rate),
                      fmt::format("{:.0f}", outcome.fps)});
@@ -104,14 +91,14 @@ int PrintRefused(const std::vector<StudyResult>& results) {
 }  // namespace
 
 int DemosCommand(const Words& overrides) {
-  const auto options = Load<DemosCommandOptions>("demos", overrides);
+  const auto options = LoadOptions<DemosCommandOptions>("demos", overrides);
   FilmDemos(options.env, options.demos, options.out);
   std::cout << "demonstrations: " << options.out << "\n";
   return 0;
 }
 
 int PretrainCommand(const Words& overrides) {
-  auto options = Load<PretrainCommandOptions>("pretrain", overrides);
+  auto options = LoadOptions<PretrainCommandOptions>("pretrain", overrides);
   if (options.data.path.empty())
     ThrowUser("data: say which videos to learn from, e.g.  v2r pretrain data=FOLDER");
   options.data.frame_size = options.encoder.spec.input_size;
@@ -141,7 +128,7 @@ int PretrainCommand(const Words& overrides) {
 }
 
 int EmbedCommand(const Words& overrides) {
-  auto options = Load<EmbedCommandOptions>("embed", overrides);
+  auto options = LoadOptions<EmbedCommandOptions>("embed", overrides);
   if (options.encoder.path.empty())
     ThrowUser("encoder: say which, e.g.  v2r embed encoder=FILE data=FOLDER");
   if (options.data.path.empty())
@@ -159,8 +146,8 @@ int EmbedCommand(const Words& overrides) {
   if (options.attention.enabled) {
     const EncoderNet net = LoadEncoderFile(options.encoder.path).net;
     net->to(encoder.device());
-    drawn = WriteAttention(*RequireVit(net, options.encoder.path), clips, options.attention,
-                           pictures);
+    drawn =
+        WriteAttention(*RequireVit(net, options.encoder.path), clips, options.attention, pictures);
   }
   TensorDict embeddings;
   Progress progress("embedding", static_cast<int64_t>(clips.clips.size()));
@@ -183,7 +170,7 @@ int TrainCommand(const Words& overrides, const std::string& resume, bool multiru
     return 0;
   }
   if (multirun) return Multirun(overrides);
-  PrintOutcome(Train(Load<TrainOptions>("train", overrides), overrides));
+  PrintOutcome(Train(LoadOptions<TrainOptions>("train", overrides), overrides));
   return 0;
 }
 

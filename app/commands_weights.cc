@@ -2,23 +2,14 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/load.h"
 #include "app/weights_options.h"
-#include "core/config.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "models/import.h"
 
 namespace v2r {
 namespace {
-
-template <typename Options>
-Options Load(const std::string& root, const Words& overrides) {
-  std::vector<std::filesystem::path> roots;
-  for (const std::string& folder : ConfigRoots()) roots.emplace_back(folder);
-  Options options;
-  Bind(ComposeConfig(roots, root, overrides), options);
-  return options;
-}
 
 // By their beginnings: "head.mlp.0.weight", "head.mlp.0.bias" -> "head.* (2)".
 std::string Grouped(const std::vector<std::string>& names, const std::string& prefix) {
@@ -57,7 +48,7 @@ std::string Describe(const EncoderSpec& spec) {
 }  // namespace
 
 int ImportCommand(const std::string& file, const Words& overrides) {
-  const auto options = Load<ImportCommandOptions>("import", overrides);
+  const auto options = LoadOptions<ImportCommandOptions>("import", overrides);
   const ImportResult result = ImportWeights(file, options.import);
   const WeightsSource& source = result.source;
   const EncoderSpec& spec = result.net->spec();
@@ -91,7 +82,7 @@ int ImportCommand(const std::string& file, const Words& overrides) {
 }
 
 int ExportCommand(const std::string& file, const Words& overrides) {
-  const auto options = Load<ExportCommandOptions>("export", overrides);
+  const auto options = LoadOptions<ExportCommandOptions>("export", overrides);
   const EncoderFile encoder = LoadEncoderFile(file);
   const auto written = ExportWeights(*encoder.net, options.names, options.out);
   std::cout << fmt::format("{} tensors under {}'s names: {}\n", written.size(), options.names,

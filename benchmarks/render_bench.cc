@@ -149,7 +149,7 @@ struct Ours {
   }
   Renderer renderer;
   std::vector<uint8_t> frames;
-  std::vector<Picture> pictures;
+  std::vector<DrawRequest> pictures;
 };
 
 Sample EnvSteps(VectorEnv& env, Rng& rng, double seconds) {

@@ -33,7 +33,7 @@ std::vector<GlSpeed> MeasureGl(const std::vector<int>& contexts, double seconds)
   for (const int pixels : {64, 128, 224}) {
     const size_t bytes = static_cast<size_t>(pixels) * pixels * 3;
     std::vector<uint8_t> frames(kPictures * bytes);
-    std::vector<Picture> pictures;
+    std::vector<DrawRequest> pictures;
     for (int i = 0; i < kPictures; ++i)
       pictures.push_back({states[i].get(), frames.data() + i * bytes});
     for (const int count : contexts) {

@@ -450,7 +450,7 @@ void MujocoVectorEnv::DrawPictures(PictureSet& set) {
   for (int i : ids_) {
     const double seconds = steps_[i] * spec_.control_dt;
     if (!looks_.empty()) looks_[i] = distractors_[i].Look(distractor_options_, seconds);
-    Picture& picture = pictures_[count++] = set.Of(i);
+    DrawRequest& picture = pictures_[count++] = set.Of(i);
     picture.data = data_[i];
     picture.look = looks_.empty() ? nullptr : &looks_[i];
     picture.model = models_.empty() ? nullptr : models_[i]->get();

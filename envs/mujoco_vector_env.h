@@ -125,7 +125,7 @@ class MujocoVectorEnv : public VectorEnv {
   std::vector<Distractor> distractors_;  // empty without
   std::vector<SceneLook> looks_;         // of the pictures being drawn
   std::unique_ptr<Renderer> renderer_;   // null when nothing is drawn
-  std::vector<Picture> pictures_;
+  std::vector<DrawRequest> pictures_;
 
   // Batch arrays, allocated once.
   std::vector<float> actions_, obs_, next_obs_, reward_;

@@ -90,8 +90,8 @@ PictureSet::PictureSet(const VectorEnvSpec& spec, bool main_alone)
   if (spec.has_segmentation && !main_alone) segmentation.resize(cameras * plane * 2);
 }
 
-Picture PictureSet::Of(int64_t i) {
-  Picture picture;
+DrawRequest PictureSet::Of(int64_t i) {
+  DrawRequest picture;
   const size_t first = i * pixels;
   picture.out = rgb.data() + first * 3;
   if (!depth.empty()) picture.depth = depth.data() + first;

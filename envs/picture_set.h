@@ -31,7 +31,7 @@ struct PictureSet {
   // main_alone: colours of the main camera only.
   explicit PictureSet(const VectorEnvSpec& spec, bool main_alone = false);
   // Where the pictures of env i go.
-  Picture Of(int64_t i);
+  DrawRequest Of(int64_t i);
   // The arrays of the main camera and those of the others.
   void ShowPresent(BatchView& view) const;
   void ShowNext(BatchView& view) const;

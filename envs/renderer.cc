@@ -196,7 +196,7 @@ class RenderWorker : public Worker {
     Paint({data.get(), out.data()}, never);
     CheckGl("drawing the first picture");
   }
-  void Paint(const Picture& picture, const std::atomic<bool>& abandoned) {
+  void Paint(const DrawRequest& picture, const std::atomic<bool>& abandoned) {
     const RendererOptions& o = job_->options;
     const mjModel* model = picture.model != nullptr ? picture.model : job_->model.get();
     const size_t cameras = picture.stride > 0 ? cameras_.size() : 1;
@@ -337,7 +337,7 @@ Renderer::Renderer(const mjModel* model, const RendererOptions& options)
       [job = job_](int index) { return std::make_unique<RenderWorker>(job, index); });
 }
 
-void Renderer::Draw(std::span<const Picture> pictures) {
+void Renderer::Draw(std::span<const DrawRequest> pictures) {
   job_->pictures = pictures;
   pool_->Run(static_cast<int64_t>(pictures.size()));
 }

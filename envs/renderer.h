@@ -39,7 +39,7 @@ struct RendererOptions {
 
 // The pictures of one simulation to draw. `data` has current kinematics and is only read by the one
 // thread that draws it (MuJoCo wants it mutable). First rows are on top.
-struct Picture {
+struct DrawRequest {
   mjData* data = nullptr;
   uint8_t* out = nullptr;           // [height, width, 3] RGB
   const SceneLook* look = nullptr;  // null = as the model says
@@ -59,7 +59,7 @@ class Renderer {
   Renderer(const mjModel* model, const RendererOptions& options);
   // Draws all of them, returns when done. A picture depends on its data and look alone, not on the
   // thread. Error when the driver hangs or fails.
-  void Draw(std::span<const Picture> pictures);
+  void Draw(std::span<const DrawRequest> pictures);
   const std::string& gl_renderer() const { return job_->gl_renderer; }
 
  private:
@@ -76,7 +76,7 @@ class Renderer {
     std::vector<Camera> cameras;  // the main one first
     std::optional<SceneDresser> dresser;
     std::string gl_renderer;
-    std::span<const Picture> pictures;
+    std::span<const DrawRequest> pictures;
   };
   std::shared_ptr<Job> job_;
   std::unique_ptr<WorkerPool> pool_;

@@ -131,7 +131,7 @@ void ShapeRenderer::Draw(int64_t first, int64_t count, uint8_t* out) {
   const size_t bytes = static_cast<size_t>(size_) * size_ * 3;
   for (int64_t done = 0; done < count; done += kScenes) {
     const int64_t now = std::min<int64_t>(kScenes, count - done);
-    std::vector<Picture> pictures(now);
+    std::vector<DrawRequest> pictures(now);
     for (int64_t i = 0; i < now; ++i) {
       Arrange(scenes_[i], first + done + i);
       pictures[i].data = scenes_[i].data.get();

@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "core/resize.h"
 #include "core/text.h"
+#include "media/folder.h"
 #include "media/labelled.h"
 #include "media/manifest.h"
 #include "media/video.h"
@@ -36,16 +37,8 @@ struct Source {
 // The data set does not fit into max_gib: ends the loading, unlike a broken clip.
 struct MemorySpent {};
 
-bool HasExtension(const fs::path& path, const std::vector<std::string>& known) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return std::find(known.begin(), known.end(), extension) != known.end();
-}
 bool IsVideo(const fs::path& path) {
   return HasExtension(path, {".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg"});
-}
-bool IsPicture(const fs::path& path) {
-  return HasExtension(path, {".png", ".jpg", ".jpeg", ".bmp"});
 }
 
 // Runs of digits compare by value, everything else by byte.
@@ -84,13 +77,7 @@ std::string LabelOf(const fs::path& relative) {
 
 // The entries of a folder without hidden ones, in natural order.
 std::vector<fs::path> Entries(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator();
-       it.increment(error)) {
-    if (!it->path().filename().string().starts_with('.')) entries.push_back(it->path());
-  }
-  if (error) ThrowUser("{}: the folder cannot be read: {}", folder.string(), error.message());
+  std::vector<fs::path> entries = VisibleEntries(folder);
   std::sort(entries.begin(), entries.end(), [](const fs::path& a, const fs::path& b) {
     return NaturalLess(a.string(), b.string());
   });
@@ -100,7 +87,7 @@ std::vector<fs::path> Entries(const fs::path& folder) {
 std::vector<fs::path> PicturesIn(const fs::path& folder) {
   std::vector<fs::path> pictures;
   for (const auto& entry : Entries(folder)) {
-    if (IsPicture(entry) && !fs::is_directory(entry)) pictures.push_back(entry);
+    if (IsPictureFile(entry) && !fs::is_directory(entry)) pictures.push_back(entry);
   }
   return pictures;
 }
@@ -119,7 +106,7 @@ void Scan(const fs::path& root, const fs::path& folder, std::set<fs::path>& seen
     } else if (IsVideo(entry)) {
       sources.push_back({entry, relative.generic_string(), LabelOf(relative), {}});
       has_video = true;
-    } else if (IsPicture(entry)) {
+    } else if (IsPictureFile(entry)) {
       pictures.push_back(entry);
     }
   }

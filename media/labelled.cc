@@ -1,11 +1,9 @@
 #include "media/labelled.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 #include <map>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "core/error.h"
@@ -15,6 +13,7 @@
 #include "core/resize.h"
 #include "core/text.h"
 #include "core/zip.h"
+#include "media/folder.h"
 #include "media/npz.h"
 #include "media/video.h"
 
@@ -25,11 +24,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kCifarSide = 32, kCifarPixels = kCifarSide * kCifarSide;
 constexpr int64_t kMaxClasses = 1 << 20;
-
-std::string Lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 void RequireMemory(int64_t count, const DataOptions& options) {
   const double gib = static_cast<double>(count) * 3 *
@@ -59,28 +53,17 @@ ClipSet AsClips(const torch::Tensor& pictures, const std::vector<int64_t>& targe
 // ---- folders of classes
 
 std::vector<fs::path> Sorted(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator();
-       it.increment(error)) {
-    if (!it->path().filename().string().starts_with('.')) entries.push_back(it->path());
-  }
-  if (error) ThrowUser("{}: the folder cannot be read: {}", folder.string(), error.message());
+  std::vector<fs::path> entries = VisibleEntries(folder);
   std::sort(entries.begin(), entries.end(),
             [](const fs::path& a, const fs::path& b) { return a.string() < b.string(); });
   return entries;
-}
-
-bool IsPicture(const fs::path& path) {
-  const std::string extension = Lower(path.extension().string());
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".bmp";
 }
 
 // As os.walk with sorted names: the files of a folder before those of the folders in it.
 void Collect(const fs::path& folder, std::vector<fs::path>& pictures) {
   const auto entries = Sorted(folder);
   for (const auto& entry : entries) {
-    if (IsPicture(entry) && fs::is_regular_file(entry)) pictures.push_back(entry);
+    if (IsPictureFile(entry) && fs::is_regular_file(entry)) pictures.push_back(entry);
   }
   for (const auto& entry : entries) {
     if (fs::is_directory(entry) && !fs::is_symlink(entry)) Collect(entry, pictures);
@@ -225,7 +208,7 @@ std::string ResolveFormat(const DataOptions& options) {
   if (options.format != "auto") return options.format;
   const fs::path path = options.path;
   std::error_code error;
-  if (Lower(path.extension().string()) == ".npz" && !fs::is_directory(path, error)) return "npz";
+  if (HasExtension(path, {".npz"}) && !fs::is_directory(path, error)) return "npz";
   if (fs::is_directory(path, error) && CifarFolder(path)) return "cifar";
   return "clips";
 }
@@ -269,7 +252,7 @@ ClipSet LoadImageFolder(const DataOptions& options) {
   std::vector<int64_t> targets;
   for (const fs::path& part : Parts(root, options.split)) {
     for (const fs::path& entry : Sorted(part)) {
-      if (IsPicture(entry)) {
+      if (IsPictureFile(entry)) {
         ThrowUser("{}: a picture beside the folders of the classes: which class is it?",
                   entry.string());
       }

@@ -14,12 +14,7 @@ MaeDecoderImpl::MaeDecoderImpl(const MaeDecoderSpec& spec, Rng& rng) {
   mask_token_ = register_parameter("mask_token", torch::zeros({1, 1, spec.dim}));
   positions_ = register_buffer("decoder_pos_embed",
                                SinCosTable(spec.dim, spec.rows, spec.cols, spec.layout, true));
-  torch::nn::ModuleList list;
-  for (int64_t i = 0; i < spec.depth; ++i) {
-    blocks_.push_back(VitBlock(spec.dim, spec.heads));
-    list->push_back(blocks_.back());
-  }
-  register_module("decoder_blocks", list);
+  blocks_ = RegisterVitBlocks(*this, "decoder_blocks", spec.depth, spec.dim, spec.heads);
   norm_ = register_module("decoder_norm", VitNorm(spec.dim));
   pred_ = register_module("decoder_pred", torch::nn::Linear(spec.dim, spec.pixels));
   const Rng base(rng.NextU64());

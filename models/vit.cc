@@ -116,12 +116,7 @@ VitImpl::VitImpl(const EncoderSpec& spec, const VitShape& shape)
     patch_ = torch::nn::Conv2d(torch::nn::Conv2dOptions(in, dim, patch).stride(patch));
     register_module("patch_embed", std::make_shared<PatchEmbedImpl>(patch_));
   }
-  torch::nn::ModuleList list;
-  for (int64_t i = 0; i < shape.depth; ++i) {
-    blocks_.push_back(VitBlock(dim, shape.heads, spec.layer_scale));
-    list->push_back(blocks_.back());
-  }
-  register_module("blocks", list);
+  blocks_ = RegisterVitBlocks(*this, "blocks", shape.depth, dim, shape.heads, spec.layer_scale);
   SetDropPath(spec.drop_path);
   norm_ = register_module("norm", VitNorm(dim));
   output_dim_ = spec.pooling == "flatten" ? side * side * dim : dim;

@@ -83,4 +83,17 @@ torch::Tensor VitBlockImpl::AttentionOf(const torch::Tensor& x) {
   return attn_->Probabilities(norm1_->forward(x).to(attn_->dtype()));
 }
 
+std::vector<VitBlock> RegisterVitBlocks(torch::nn::Module& module, const std::string& name,
+                                        int64_t depth, int64_t dim, int64_t heads,
+                                        double layer_scale) {
+  std::vector<VitBlock> blocks;
+  torch::nn::ModuleList list;
+  for (int64_t i = 0; i < depth; ++i) {
+    blocks.push_back(VitBlock(dim, heads, layer_scale));
+    list->push_back(blocks.back());
+  }
+  module.register_module(name, list);
+  return blocks;
+}
+
 }  // namespace v2r

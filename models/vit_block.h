@@ -3,6 +3,9 @@
 
 #include <torch/torch.h>
 
+#include <string>
+#include <vector>
+
 #include "core/rng.h"
 
 namespace v2r {
@@ -68,5 +71,10 @@ class VitBlockImpl : public torch::nn::Module {
 TORCH_MODULE(VitBlock);
 
 torch::nn::LayerNorm VitNorm(int64_t dim);
+
+// `depth` blocks that `module` owns as its list `name`.
+std::vector<VitBlock> RegisterVitBlocks(torch::nn::Module& module, const std::string& name,
+                                        int64_t depth, int64_t dim, int64_t heads,
+                                        double layer_scale = 0);
 
 }  // namespace v2r

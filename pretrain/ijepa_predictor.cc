@@ -13,12 +13,7 @@ IjepaPredictorImpl::IjepaPredictorImpl(const IjepaPredictorSpec& spec, Rng& rng)
   mask_token_ = register_parameter("mask_token", torch::zeros({1, 1, spec.dim}));
   positions_ = register_buffer("predictor_pos_embed",
                                SinCosTable(spec.dim, spec.rows, spec.cols, "mae", false));
-  torch::nn::ModuleList list;
-  for (int64_t i = 0; i < spec.depth; ++i) {
-    blocks_.push_back(VitBlock(spec.dim, spec.heads));
-    list->push_back(blocks_.back());
-  }
-  register_module("predictor_blocks", list);
+  blocks_ = RegisterVitBlocks(*this, "predictor_blocks", spec.depth, spec.dim, spec.heads);
   norm_ = register_module("predictor_norm", VitNorm(spec.dim));
   proj_ = register_module("predictor_proj", torch::nn::Linear(spec.dim, spec.in_dim));
   const Rng base(rng.NextU64());

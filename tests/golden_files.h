@@ -22,6 +22,12 @@ inline std::filesystem::path GoldenDir(const std::string& set) {
   return std::filesystem::path(source) / "tests" / "golden" / set;
 }
 
+// The set is none of those in $V2R_GOLDEN_DIR: its tests have nothing to read there.
+inline bool GoldenSetLeftOut(const std::string& set) {
+  const char* given = std::getenv("V2R_GOLDEN_DIR");
+  return given != nullptr && *given != '\0' && !std::filesystem::is_directory(GoldenDir(set));
+}
+
 // Every file of the set whose name starts with `prefix` and ends in `extension`, sorted. Error when
 // there is none.
 inline std::vector<std::filesystem::path> GoldenFiles(

@@ -51,6 +51,24 @@ TEST(AttentionMapsTest, AreTheClsTokensRowOverThePatchGrid) {
   EXPECT_TRUE(torch::allclose(maps.sum({2, 3}), 1 - all.select(2, 0).select(2, 0)));
 }
 
+TEST(AttentionMapsTest, RegistersAreNoPatchesAndWithoutAClsTokenThereIsNone) {
+  EncoderSpec spec = SmallVit();
+  spec.registers = 3;
+  Rng rng(4);
+  const EncoderNet net = MakeEncoderNet(spec, rng);
+  net->eval();
+  const Vit vit = RequireVit(net, "file");
+  torch::manual_seed(1);
+  const auto x = torch::randn({2, 3, 32, 24});
+  const auto maps = AttentionMaps(*vit, x, 0);
+  ASSERT_EQ(maps.sizes(), (std::vector<int64_t>{2, 4, 4, 3}));
+  EXPECT_TRUE(maps.flatten(2).equal(vit->LastAttention(x).select(2, 0).slice(2, 4)));
+  spec.registers = 0;
+  spec.cls_token = false;
+  spec.pooling = "avg";
+  EXPECT_THROW(RequireVit(MakeEncoderNet(spec, rng), "file"), UserError);
+}
+
 TEST(AttentionMapsTest, AThresholdKeepsTheFewestPatchesThatHoldTheShare) {
   const Vit vit = SharpVit();
   torch::manual_seed(1);

@@ -70,7 +70,7 @@ std::filesystem::path Scratch(const std::string& name) {
   const DataPtr data(mj_makeData(model.get()));
   mj_forward(model.get(), data.get());
   std::vector<uint8_t> out(32 * 32 * 3);
-  const Picture one = {data.get(), out.data()};
+  const DrawRequest one = {data.get(), out.data()};
   int drawn = 0;
   try {
     Renderer renderer(model.get(), {.height = 32, .width = 32, .patience = .3});

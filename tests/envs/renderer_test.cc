@@ -27,10 +27,10 @@ TEST(Renderer, PictureFollowsTheStateNotTheOrder) {
   std::vector<uint8_t> out(4 * bytes);
   SceneLook dim;
   dim.floor = .5f;
-  const std::vector<Picture> pictures = {{a.get(), &out[0]},
-                                         {b.get(), &out[bytes]},
-                                         {a.get(), &out[2 * bytes]},
-                                         {b.get(), &out[3 * bytes], &dim}};
+  const std::vector<DrawRequest> pictures = {{a.get(), &out[0]},
+                                             {b.get(), &out[bytes]},
+                                             {a.get(), &out[2 * bytes]},
+                                             {b.get(), &out[3 * bytes], &dim}};
   renderer.Draw(std::span(pictures).first(2));
   renderer.Draw(std::span(pictures).last(2));
   const auto picture = [&](int i) {

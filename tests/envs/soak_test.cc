@@ -51,7 +51,7 @@ class Painter {
     data_->qpos[0] = angle;
     mj_forward(model_.get(), data_.get());
     std::vector<uint8_t> out(64 * 64 * 3);
-    const Picture picture = {data_.get(), out.data()};
+    const DrawRequest picture = {data_.get(), out.data()};
     renderer_.Draw({&picture, 1});
     return out;
   }
