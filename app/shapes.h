@@ -11,6 +11,7 @@ namespace v2r {
 struct ShapesCommandOptions {
   std::string out = "shapes.npz";
   int64_t count = 20000;
+  int64_t views = 1;
   double test_share = 0.1;
   int64_t size = 48;
   int64_t seed = 1;
@@ -18,9 +19,12 @@ struct ShapesCommandOptions {
 
   template <typename V>
   void Fields(V& v) {
-    v("out", out, "file to write: x_train, y_train, x_test, y_test, classes");
+    v("out", out, "file to write: x_train, y_train, clip_train, the same of test, classes");
     v("count", count, "pictures, ten kinds of shapes in turn", AtLeast(20));
-    v("test_share", test_share, "of them in the test part, rounded to whole tens",
+    v("views", views,
+      "pictures of each thing, a clip: its shape and colour stay; pose, room, light, camera do not",
+      AtLeast(1));
+    v("test_share", test_share, "of them in the test part, rounded to whole tens of things",
       InRange(0.001, 0.9));
     v("size", size, "height and width", InRange(16, 256));
     v("seed", seed, "of everything that is random in a picture", AtLeast(0));
@@ -30,7 +34,8 @@ struct ShapesCommandOptions {
 };
 
 // Atomic; equal options but for render_threads give equal bytes on one GL driver. UserError: the
-// disk, no GL, a test part of no or all pictures.
+// disk, no GL, a test part of no or all pictures, a count
+// that is no multiple of views.
 void WriteShapes(const ShapesCommandOptions& options);
 
 }  // namespace v2r

@@ -60,8 +60,11 @@ const std::vector<std::string>& ShapeNames() {
   return names;
 }
 
-ShapeRenderer::ShapeRenderer(int size, int threads, uint64_t seed)
-    : size_(size), rng_(Rng(seed).Fork("shapes")), model_(LoadModel(OwnModel("shapes.xml"))) {
+ShapeRenderer::ShapeRenderer(int size, int threads, uint64_t seed, int64_t views)
+    : size_(size),
+      views_(views),
+      rng_(Rng(seed).Fork("shapes")),
+      model_(LoadModel(OwnModel("shapes.xml"))) {
   for (const std::string& name : ShapeNames()) {
     bodies_.push_back(RequireId(model_.get(), mjOBJ_BODY, name.c_str()));
   }
@@ -95,14 +98,13 @@ void ShapeRenderer::Arrange(Scene& scene, int64_t index) const {
   }
   RandomRotation(rng, d.mocap_quat + 4 * m.body_mocapid[shown]);
 
-  std::vector<Vec3> room;
+  Rng paint = rng_.Fork("thing", static_cast<uint64_t>(ThingOf(index)));
+  const Vec3 colour = RandomColour(paint);
   for (const int geom : room_) {
-    room.push_back(RandomColour(rng));
-    std::copy(room.back().begin(), room.back().end(), m.geom_rgba + 4 * geom);
+    Vec3 other = RandomColour(rng);
+    while (Distance(other, colour) < kContrast) other = RandomColour(rng);
+    std::copy(other.begin(), other.end(), m.geom_rgba + 4 * geom);
   }
-  Vec3 colour = RandomColour(rng);
-  const auto hides = [&](const Vec3& other) { return Distance(other, colour) < kContrast; };
-  while (std::any_of(room.begin(), room.end(), hides)) colour = RandomColour(rng);
   for (int k = 0; k < m.body_geomnum[shown]; ++k) {
     std::copy(colour.begin(), colour.end(), m.geom_rgba + 4 * (m.body_geomadr[shown] + k));
   }

@@ -36,12 +36,14 @@ void RequireMemory(int64_t count, const DataOptions& options) {
   }
 }
 
+// targets empty: none. lengths: pictures of each clip, in order.
 ClipSet AsClips(const torch::Tensor& pictures, const std::vector<int64_t>& targets,
-                const std::vector<std::string>& names, std::vector<std::string> classes) {
+                const std::vector<std::string>& names, std::vector<std::string> classes,
+                const std::vector<int64_t>& lengths) {
   ClipSet set;
   set.classes = std::move(classes);
   set.clips.reserve(names.size());
-  const auto each = pictures.split(1);
+  const auto each = pictures.split_with_sizes(lengths);
   for (size_t i = 0; i < names.size(); ++i) {
     Clip clip{names[i], "good", each[i]};
     if (!targets.empty()) clip.target = targets[i];
@@ -152,8 +154,8 @@ class NpzPictures {
     return x.contiguous().clone();
   }
 
-  // int64 [count]
-  torch::Tensor Targets(const std::string& name, int64_t count) const {
+  // int64 [count]: any integers.
+  torch::Tensor Integers(const std::string& name, int64_t count, const char* what) const {
     NpyArray array = Read(name);
     const std::string where = Where(name);
     const std::string type = array.descr.substr(1);
@@ -163,19 +165,24 @@ class NpzPictures {
         {"u4", torch::kUInt32}, {"u8", torch::kUInt64}};
     const auto known = types.find(type);
     if (known == types.end()) {
-      ThrowUser("{}: labels are integers, this is '{}'", where, array.descr);
+      ThrowUser("{}: {}s are integers, this is '{}'", where, what, array.descr);
     }
     const auto& s = array.shape;
     const bool flat = s.size() == 1 || (s.size() == 2 && s[1] == 1);
     if (!flat || s[0] != count) {
-      ThrowUser("{}: shape ({}), one label for each of {} pictures is wanted", where,
-                fmt::join(s, ", "), count);
+      ThrowUser("{}: shape ({}), one {} for each of {} pictures is wanted", where,
+                fmt::join(s, ", "), what, count);
     }
-    auto y = torch::from_blob(array.bytes.data(), {count}, known->second).to(torch::kInt64).clone();
+    return torch::from_blob(array.bytes.data(), {count}, known->second).to(torch::kInt64).clone();
+  }
+
+  // int64 [count], of 0 .. kMaxClasses - 1
+  torch::Tensor Targets(const std::string& name, int64_t count) const {
+    const torch::Tensor y = Integers(name, count, "label");
     const auto wrong = (y < 0).logical_or(y >= kMaxClasses).nonzero();
     if (wrong.size(0) > 0) {
       const int64_t at = wrong[0].item<int64_t>();
-      ThrowUser("{}: label {} of picture {} is not in 0 .. {}", where, y[at].item<int64_t>(), at,
+      ThrowUser("{}: label {} of picture {} is not in 0 .. {}", Where(name), y[at].item<int64_t>(), at,
                 kMaxClasses - 1);
     }
     return y;
@@ -214,15 +221,32 @@ std::string ResolveFormat(const DataOptions& options) {
 }
 
 ClipSet LabelledPictures(const torch::Tensor& pictures, const torch::Tensor& targets,
-                         std::vector<std::string> classes, const DataOptions& options) {
+                         std::vector<std::string> classes, const DataOptions& options,
+                         const torch::Tensor& clips) {
   const int64_t count = pictures.size(0);
-  std::vector<int64_t> kept, labels;
+  const auto target_of = [&](int64_t i) {
+    return targets.defined() ? targets.const_data_ptr<int64_t>()[i] : -1;
+  };
+  const auto same_clip = [&](int64_t a, int64_t b) {
+    return clips.defined() &&
+           clips.const_data_ptr<int64_t>()[a] == clips.const_data_ptr<int64_t>()[b];
+  };
+  std::vector<int64_t> kept, labels, lengths;
+  std::vector<std::string> names;
   std::map<int64_t, int64_t> taken;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t target = targets.defined() ? targets.const_data_ptr<int64_t>()[i] : -1;
+  for (int64_t i = 0, end = 0; i < count; i = end) {
+    const int64_t target = target_of(i);
+    for (end = i + 1; end < count && same_clip(i, end); ++end) {
+      if (target_of(end) != target) {
+        ThrowUser("{}: pictures {} and {} are of one clip, their labels are {} and {}",
+                  options.path, i, end, target, target_of(end));
+      }
+    }
     if (options.max_clips > 0 && taken[target]++ >= options.max_clips) continue;
-    kept.push_back(i);
+    for (int64_t k = i; k < end; ++k) kept.push_back(k);
     labels.push_back(target);
+    lengths.push_back(end - i);
+    names.push_back(fmt::format("{:06d}", i));
   }
   RequireMemory(static_cast<int64_t>(kept.size()), options);
   torch::Tensor small = pictures;
@@ -234,14 +258,11 @@ ClipSet LabelledPictures(const torch::Tensor& pictures, const torch::Tensor& tar
     PollInterrupt();
     parts.push_back(ResizeFrames(part, options.frame_size, options.frame_size, options.resize));
   }
-  std::vector<std::string> names;
-  names.reserve(kept.size());
-  for (const int64_t i : kept) names.push_back(fmt::format("{:06d}", i));
   if (classes.empty() && targets.defined()) {
     const int64_t most = targets.max().item<int64_t>();
     for (int64_t k = 0; k <= most; ++k) classes.push_back(std::to_string(k));
   }
-  return AsClips(torch::cat(parts), labels, names, std::move(classes));
+  return AsClips(torch::cat(parts), labels, names, std::move(classes), lengths);
 }
 
 ClipSet LoadImageFolder(const DataOptions& options) {
@@ -289,7 +310,8 @@ ClipSet LoadImageFolder(const DataOptions& options) {
     names.push_back(files[i].lexically_relative(root).generic_string());
     progress.Update(static_cast<int64_t>(i + 1), names.back());
   }
-  return AsClips(pictures, targets, names, std::move(classes));
+  return AsClips(pictures, targets, names, std::move(classes),
+                 std::vector<int64_t>(files.size(), 1));
 }
 
 ClipSet LoadCifar(const DataOptions& options) {
@@ -348,11 +370,14 @@ ClipSet LoadCifar(const DataOptions& options) {
 
 ClipSet LoadNpz(const DataOptions& options) {
   const NpzPictures npz(options.path);
-  std::vector<std::pair<std::string, std::string>> arrays;  // pictures, labels
+  struct Arrays {
+    std::string pictures, labels, clips;
+  };
+  std::vector<Arrays> arrays;
   const auto add = [&](const std::string& suffix) {
     for (const auto& [x, y] : {std::pair{"x", "y"}, std::pair{"images", "labels"}}) {
       if (!npz.Has(x + suffix)) continue;
-      arrays.emplace_back(x + suffix, y + suffix);
+      arrays.push_back({x + suffix, y + suffix, "clip" + suffix});
       return;
     }
   };
@@ -367,16 +392,27 @@ ClipSet LoadNpz(const DataOptions& options) {
         "(it holds {})",
         options.path, options.split, npz.Names());
   }
-  std::vector<torch::Tensor> pictures, targets;
-  for (const auto& [x, y] : arrays) {
+  std::vector<torch::Tensor> pictures, targets, clips;
+  int64_t clips_before = 0;
+  for (const auto& [x, y, clip] : arrays) {
     pictures.push_back(npz.Pictures(x));
     if (pictures.back().sizes().slice(1) != pictures.front().sizes().slice(1)) {
-      ThrowUser("{}: pictures of another size than those of '{}'", npz.Where(x), arrays[0].first);
+      ThrowUser("{}: pictures of another size than those of '{}'", npz.Where(x),
+                arrays[0].pictures);
     }
     if (npz.Has(y)) targets.push_back(npz.Targets(y, pictures.back().size(0)));
+    if (npz.Has(clip)) {
+      // Numbers of one part say nothing about those of the other.
+      const torch::Tensor ids = npz.Integers(clip, pictures.back().size(0), "clip");
+      clips.push_back(ids - ids.min() + clips_before);
+      clips_before = clips.back().max().item<int64_t>() + 1;
+    }
   }
   if (!targets.empty() && targets.size() != pictures.size()) {
     ThrowUser("{}: only one of its parts has labels", options.path);
+  }
+  if (!clips.empty() && clips.size() != pictures.size()) {
+    ThrowUser("{}: only one of its parts says which pictures are one clip", options.path);
   }
   std::vector<std::string> classes;
   torch::Tensor target;
@@ -388,7 +424,8 @@ ClipSet LoadNpz(const DataOptions& options) {
       ThrowUser("{}: label {}, but 'classes' names {} only", options.path, most, classes.size());
     }
   }
-  return LabelledPictures(torch::cat(pictures), target, classes, options);
+  return LabelledPictures(torch::cat(pictures), target, classes, options,
+                          clips.empty() ? torch::Tensor() : torch::cat(clips));
 }
 
 }  // namespace v2r

@@ -1,5 +1,6 @@
 // Labelled pictures: folders of classes, CIFAR's binary files, .npz. LoadClips() reads through
-// these; a picture is a clip of one frame, named and in the order of the data.
+// these; a picture is a clip of one frame, named and in the order of the data. Only .npz may say
+// that several pictures are one clip.
 #pragma once
 
 #include <torch/torch.h>
@@ -18,9 +19,11 @@ namespace v2r {
 std::string ResolveFormat(const DataOptions& options);
 
 // pictures uint8 [N,H,W,3], CPU; targets int64 [N], or undefined; each brought to frame_size as
-// DataOptions say, at most max_clips a class. UserError: max_gib.
+// DataOptions say, at most max_clips a class. clips int64 [N], or undefined: neighbours of one
+// number are the frames of one clip. UserError: max_gib, two targets in one clip.
 ClipSet LabelledPictures(const torch::Tensor& pictures, const torch::Tensor& targets,
-                         std::vector<std::string> classes, const DataOptions& options);
+                         std::vector<std::string> classes, const DataOptions& options,
+                         const torch::Tensor& clips = {});
 
 // A folder a class, classes and files in the order of their names' bytes, files at any depth
 // (torchvision datasets/folder.py, but .png .jpg .jpeg .bmp only). With folders train and test (or
@@ -32,8 +35,9 @@ ClipSet LoadImageFolder(const DataOptions& options);
 // taken). UserError: a file is missing, no whole number of records, a label out of range.
 ClipSet LoadCifar(const DataOptions& options);
 // Keys x or images: uint8 [N,H,W,C], [N,C,H,W] (C = 1 or 3) or [N,H,W]; y or labels: integers [N]
-// or [N,1], from 0 (may be missing); classes: |S names (may be missing). Or, with parts, x_train,
-// y_train, x_test, y_test. UserError: naming file and array.
+// or [N,1], from 0 (may be missing); clip: integers [N], pictures in a row of one number are one
+// clip (may be missing); classes: |S names (may be missing). Or, with parts, x_train, y_train,
+// clip_train, x_test, y_test, clip_test. UserError: naming file and array.
 ClipSet LoadNpz(const DataOptions& options);
 
 }  // namespace v2r

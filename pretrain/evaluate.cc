@@ -31,7 +31,9 @@ LabelledFrames WholePictures(const ClipSet& clips, const char* part) {
   for (size_t c = 0; c < clips.clips.size(); ++c) {
     const Clip& clip = clips.clips[c];
     if (clip.target < 0) ThrowUser("the {} data have no labels (picture {})", part, clip.name);
-    Add(frames, static_cast<int64_t>(c), 0, targets, clip.target);
+    for (int64_t t = 0; t < clip.frames.size(0); ++t) {
+      Add(frames, static_cast<int64_t>(c), t, targets, clip.target);
+    }
   }
   frames.targets = torch::tensor(targets, torch::kInt64);
   return frames;

@@ -68,11 +68,28 @@ TEST_F(EvaluateTest, ShapesAreBalancedAndTheSameAgain) {
   }
 }
 
+TEST_F(EvaluateTest, ViewsOfAThingAreFramesOfAClip) {
+  ShapesCommandOptions options = SmallShapes("views.npz");
+  options.views = 2;
+  WriteShapes(options);
+  DataOptions data;
+  data.path = options.out;
+  data.split = "all";
+  data.frame_size = 24;
+  const ClipSet set = LoadClips(data);
+  ASSERT_EQ(set.clips.size(), 30u);
+  for (size_t i = 0; i < 30; ++i) {
+    EXPECT_EQ(set.clips[i].frames.size(0), 2);
+    EXPECT_EQ(set.clips[i].target, static_cast<int64_t>(i % 10));
+  }
+}
+
 TEST_F(EvaluateTest, EveryKeyOfShapesChangesSomething) {
   const ShapesCommandOptions base = SmallShapes("base.npz");
   WriteShapes(base);
   std::map<std::string, ShapesCommandOptions> others;
   (others["count"] = base).count = 70;
+  (others["views"] = base).views = 2;
   (others["test_share"] = base).test_share = 0.5;
   (others["size"] = base).size = 32;
   (others["seed"] = base).seed = 2;
@@ -90,6 +107,9 @@ TEST_F(EvaluateTest, EveryKeyOfShapesChangesSomething) {
   uneven.count = 20;
   uneven.test_share = 0.01;
   EXPECT_THROW(WriteShapes(uneven), UserError);
+  ShapesCommandOptions ragged = base;
+  ragged.views = 7;
+  EXPECT_THROW(WriteShapes(ragged), UserError);
 }
 
 TEST_F(EvaluateTest, ScoresStandBesideTheUntrainedNetworkAndPixels) {

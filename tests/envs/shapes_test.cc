@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 #include <vector>
@@ -34,7 +36,36 @@ TEST(Shapes, APictureDependsOnSeedAndNumberAlone) {
 
 TEST(Shapes, ClassesTakeTurns) {
   EXPECT_EQ(ShapeNames().size(), 10u);
-  for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(ShapeRenderer::ClassOf(i), i % 10);
+  const ShapeRenderer one(kSize, 1, 1), three(kSize, 1, 1, 3);
+  for (int64_t i = 0; i < 60; ++i) {
+    EXPECT_EQ(one.ClassOf(i), i % 10);
+    EXPECT_EQ(three.ThingOf(i), i / 3);
+    EXPECT_EQ(three.ClassOf(i), i / 3 % 10);
+  }
+}
+
+// The views of one thing differ (pose, light, camera) and are painted alike: their mean colours lie
+// closer together than those of different things.
+TEST(Shapes, ViewsOfOneThingShareItsColours) {
+  constexpr int64_t kViews = 4, kThings = 40;
+  std::vector<uint8_t> all(kViews * kThings * kBytes);
+  ShapeRenderer(kSize, 2, 1, kViews).Draw(0, kViews * kThings, all.data());
+  const auto hue = [&](int64_t picture) {
+    std::array<double, 3> sum = {1, 1, 1};
+    for (size_t k = 0; k < kBytes; ++k) sum[k % 3] += all[picture * kBytes + k];
+    const double length = std::hypot(sum[0], sum[1], sum[2]);
+    for (double& c : sum) c /= length;
+    return sum;
+  };
+  double same = 0, other = 0;
+  for (int64_t i = 0; i + kViews < kViews * kThings; i += kViews) {
+    EXPECT_FALSE(std::equal(all.begin() + i * kBytes, all.begin() + (i + 1) * kBytes,
+                            all.begin() + (i + 1) * kBytes));
+    const auto a = hue(i), b = hue(i + 1), c = hue(i + kViews);
+    same += std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+    other += std::hypot(a[0] - c[0], a[1] - c[1], a[2] - c[2]);
+  }
+  EXPECT_LT(same, 0.8 * other);
 }
 
 // Every picture has an outline in it and is no noise; the classes differ in how long it is.

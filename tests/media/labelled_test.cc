@@ -172,6 +172,47 @@ TEST(LoadNpz, PartsClassesAndLimits) {
   EXPECT_THAT(UserErrorOf([&] { LoadClips(few); }), HasSubstr("data.max_gib"));
 }
 
+TEST(LoadNpz, PicturesInARowOfOneNumberAreAClip) {
+  const TempFolder folder;
+  const auto path = folder / "a.npz";
+  std::map<std::string, NpyArray> arrays = {{"x_train", Ramp({5, 32, 32})},
+                                            {"y_train", Labels({0, 0, 1, 1, 0})},
+                                            {"clip_train", Labels({7, 7, 2, 2, 7})},
+                                            {"x_test", Ramp({2, 32, 32})},
+                                            {"y_test", Labels({0, 0})},
+                                            {"clip_test", Labels({7, 7})}};
+  WriteNpz(path, arrays);
+  const auto lengths = [](const ClipSet& set) {
+    std::vector<int64_t> frames;
+    for (const Clip& clip : set.clips) frames.push_back(clip.frames.size(0));
+    return frames;
+  };
+  const ClipSet all = LoadClips(At(path, "auto", "all"));
+  EXPECT_THAT(lengths(all), ElementsAre(2, 2, 1, 2));
+  EXPECT_EQ(TargetsOf(all), (std::vector<int64_t>{0, 1, 0, 0}));
+  EXPECT_THAT(NamesOf(all), ElementsAre("000000", "000002", "000004", "000005"));
+  const ClipSet whole = LoadClips(At(path, "auto", "train"));
+  arrays.erase("clip_train");
+  arrays.erase("clip_test");
+  WriteNpz(path, arrays);
+  const ClipSet single = LoadClips(At(path, "auto", "train"));
+  ASSERT_EQ(single.clips.size(), 5u);
+  EXPECT_TRUE(torch::equal(whole.clips[1].frames[1], single.clips[3].frames[0]));
+  DataOptions few = At(path);
+  few.max_clips = 1;
+  arrays["clip_train"] = Labels({7, 7, 2, 2, 7});
+  WriteNpz(path, arrays);
+  EXPECT_THAT(UserErrorOf([&] { LoadClips(At(path, "auto", "all")); }), HasSubstr("only one"));
+  EXPECT_THAT(lengths(LoadClips(few)), ElementsAre(2, 2));
+  arrays["y_train"] = Labels({0, 1, 1, 1, 0});
+  WriteNpz(path, arrays);
+  EXPECT_THAT(UserErrorOf([&] { LoadClips(At(path)); }),
+              HasSubstr("pictures 0 and 1 are of one clip, their labels are 0 and 1"));
+  arrays["clip_train"] = Labels({1, 1});
+  WriteNpz(path, arrays);
+  EXPECT_THAT(UserErrorOf([&] { LoadClips(At(path)); }), HasSubstr("one clip for each of 5"));
+}
+
 TEST(LoadNpz, PicturesWithoutLabels) {
   const TempFolder folder;
   WriteNpz(folder / "a.npz", {{"images", Ramp({2, 32, 32})}});
