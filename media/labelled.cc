@@ -182,8 +182,8 @@ class NpzPictures {
     const auto wrong = (y < 0).logical_or(y >= kMaxClasses).nonzero();
     if (wrong.size(0) > 0) {
       const int64_t at = wrong[0].item<int64_t>();
-      ThrowUser("{}: label {} of picture {} is not in 0 .. {}", Where(name), y[at].item<int64_t>(), at,
-                kMaxClasses - 1);
+      ThrowUser("{}: label {} of picture {} is not in 0 .. {}", Where(name), y[at].item<int64_t>(),
+                at, kMaxClasses - 1);
     }
     return y;
   }
