@@ -17,10 +17,12 @@ struct BatchQueue::Impl {
   Make make;
   Rng rng;
   int64_t ahead = 1;
+  LoaderMode mode = LoaderMode::kAhead;
   std::mutex mutex;
   std::condition_variable changed;
   int64_t claimed = 0;  // the next batch that no thread has taken on
-  int64_t fetched = 0;  // the next batch that Next() hands out
+  int64_t end = 0;      // batches before it may be made now
+  int64_t making = 0;   // threads that make one
   std::map<int64_t, std::shared_ptr<void>> ready;
   std::map<int64_t, std::exception_ptr> failed;
   bool stop = false;
@@ -30,9 +32,10 @@ struct BatchQueue::Impl {
     const torch::NoGradGuard no_grad;
     while (true) {
       std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return stop || !failed.empty() || claimed < fetched + ahead; });
+      changed.wait(lock, [&] { return stop || !failed.empty() || claimed < end; });
       if (stop || !failed.empty()) return;
       const int64_t k = claimed++;
+      ++making;
       lock.unlock();
       std::shared_ptr<void> batch;
       std::exception_ptr failure;
@@ -43,6 +46,7 @@ struct BatchQueue::Impl {
         failure = std::current_exception();
       }
       lock.lock();
+      --making;
       if (failure == nullptr) {
         ready[k] = std::move(batch);
       } else {
@@ -53,14 +57,17 @@ struct BatchQueue::Impl {
   }
 };
 
-BatchQueue::BatchQueue(Make make, const Rng& rng, int64_t first, int64_t ahead, int64_t threads)
+BatchQueue::BatchQueue(Make make, const Rng& rng, int64_t first, int64_t ahead, int64_t threads,
+                       LoaderMode mode)
     : impl_(std::make_unique<Impl>()), position_(first) {
   V2R_CHECK(first >= 0 && ahead >= 1 && threads >= 1, "first batch {} ahead {} threads {}", first,
             ahead, threads);
   impl_->make = std::move(make);
   impl_->rng = rng;
   impl_->ahead = ahead;
-  impl_->claimed = impl_->fetched = first;
+  impl_->mode = mode;
+  impl_->claimed = first;
+  impl_->end = mode == LoaderMode::kAhead ? first + ahead : first;
   for (int64_t i = 0; i < threads; ++i) {
     impl_->threads.emplace_back([impl = impl_.get()] { impl->Run(); });
   }
@@ -77,15 +84,26 @@ BatchQueue::~BatchQueue() {
 
 std::shared_ptr<void> BatchQueue::Next() {
   std::unique_lock lock(impl_->mutex);
+  const bool bursts = impl_->mode == LoaderMode::kBursts;
+  if (bursts && position_ == impl_->end) {
+    impl_->end = position_ + impl_->ahead;
+    impl_->changed.notify_all();
+  }
   // A failed batch ends the making, and batches are claimed in order: every earlier one still
   // comes.
-  impl_->changed.wait(
-      lock, [&] { return impl_->ready.contains(position_) || impl_->failed.contains(position_); });
+  impl_->changed.wait(lock, [&] {
+    const bool there = impl_->ready.contains(position_) || impl_->failed.contains(position_);
+    const bool over = impl_->claimed == impl_->end || !impl_->failed.empty();
+    return there && (!bursts || (over && impl_->making == 0));
+  });
   if (const auto it = impl_->failed.find(position_); it != impl_->failed.end())
     std::rethrow_exception(it->second);
   auto batch = std::move(impl_->ready.extract(position_).mapped());
-  impl_->fetched = ++position_;
-  impl_->changed.notify_all();
+  ++position_;
+  if (!bursts) {
+    ++impl_->end;
+    impl_->changed.notify_all();
+  }
   return batch;
 }
 

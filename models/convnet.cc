@@ -16,9 +16,13 @@ ConvNetImpl::ConvNetImpl(const EncoderSpec& spec, const std::vector<Layer>& laye
   int64_t channels = 3 * spec.frame_stack, size = spec.input_size;
   for (const Layer& layer : layers) {
     const int64_t out = ScaledChannels(layer.channels, spec.width);
+    const std::string number = std::to_string(convs_.size() + 1);
+    const bool batch = spec.norm == "batch";
     auto options = torch::nn::Conv2dOptions(channels, out, layer.kernel).stride(layer.stride);
-    convs_.push_back(register_module("conv" + std::to_string(convs_.size() + 1),
-                                     torch::nn::Conv2d(options.padding(layer.padding))));
+    convs_.push_back(register_module(
+        "conv" + number, torch::nn::Conv2d(options.padding(layer.padding).bias(!batch))));
+    norms_.emplace_back(nullptr);
+    if (batch) norms_.back() = register_module("bn" + number, torch::nn::BatchNorm2d(out));
     channels = out;
     size = (size + 2 * layer.padding - layer.kernel) / layer.stride + 1;
   }
@@ -30,14 +34,18 @@ ConvNetImpl::ConvNetImpl(const EncoderSpec& spec, const std::vector<Layer>& laye
 }
 
 torch::Tensor ConvNetImpl::forward(torch::Tensor x) {
-  for (auto& conv : convs_) x = torch::relu(conv->forward(x));
+  for (size_t i = 0; i < convs_.size(); ++i) {
+    x = convs_[i]->forward(x);
+    if (!norms_[i].is_empty()) x = norms_[i]->forward(x);
+    x = torch::relu(x);
+  }
   x = spec_.pooling == "flatten" ? x.flatten(1) : x.mean({2, 3});
   return fc_.is_empty() ? x : fc_->forward(x);
 }
 
 void ConvNetImpl::Trace(InferencePlan& plan) const {
   auto x = plan.input();
-  for (const auto& conv : convs_) x = plan.Conv(x, conv, nullptr, true);
+  for (size_t i = 0; i < convs_.size(); ++i) x = plan.Conv(x, convs_[i], norms_[i], true);
   if (spec_.pooling == "avg") x = plan.GlobalAveragePool(x);
   if (!fc_.is_empty()) {
     x = plan.Linear(x, fc_);

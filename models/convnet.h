@@ -1,4 +1,4 @@
-// Small convolutional encoders without normalisation layers.
+// Small convolutional encoders.
 #pragma once
 
 #include <torch/torch.h>
@@ -9,8 +9,8 @@
 
 namespace v2r {
 
-// A row of convolutions with ReLU after each, then flatten or global average, then `fc`. Names:
-// conv1, conv2, ..., fc.
+// A row of convolutions, each with BatchNorm (norm=batch) and ReLU after it, then flatten or global
+// average, then `fc`. Names: conv1, bn1, conv2, ..., fc.
 class ConvNetImpl : public EncoderNetImpl {
  public:
   struct Layer {
@@ -24,6 +24,7 @@ class ConvNetImpl : public EncoderNetImpl {
 
  private:
   std::vector<torch::nn::Conv2d> convs_;
+  std::vector<torch::nn::BatchNorm2d> norms_;  // one a convolution; null: none
   torch::nn::Linear fc_{nullptr};
   int64_t output_dim_ = 0;
 };

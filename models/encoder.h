@@ -45,6 +45,8 @@ struct EncoderSpec {
   // residual networks (and stem)
   std::string variant = "torchvision";
   double sk_ratio = 0;
+  // conv4, nature
+  std::string norm = "none";
 
   template <typename V>
   void Fields(V& v) {
@@ -102,6 +104,8 @@ struct EncoderSpec {
       "resnet, variant=simclr: selective kernels with this share of their channels between (SimCLR "
       "v2: 0.0625), and its pooled shortcuts; 0 = none",
       InRange(0, 1));
+    v("norm", norm, "conv4, nature: batch = BatchNorm after each convolution, which then has no bias",
+      OneOf({"none", "batch"}));
   }
 };
 

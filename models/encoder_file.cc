@@ -17,7 +17,8 @@ namespace {
 // What a spec has since there are transformers, and since weights are imported.
 const std::set<std::string> kNewerKeys = {
     "patch_size", "positions", "stem",      "depth",       "heads",   "drop_path",
-    "background", "cls_token", "registers", "layer_scale", "variant", "sk_ratio"};
+    "background", "cls_token", "registers", "layer_scale", "variant", "sk_ratio",
+    "norm"};
 
 constexpr const char* kFormat = "v2r-encoder";
 constexpr const char* kVersion = "1";

@@ -126,6 +126,10 @@ void CheckSpec(const EncoderSpec& spec) {
   CheckRange("frame_stack", static_cast<double>(spec.frame_stack), 1, 8);
   CheckColours("mean", spec.mean, false);
   CheckColours("std", spec.std, true);
+  CheckChoice("norm", spec.norm, {"none", "batch"});
+  if (spec.norm != "none" && spec.arch != "conv4" && spec.arch != "nature") {
+    ThrowUser("encoder.norm is for conv4 and nature, but arch is {}", spec.arch);
+  }
   IsVit(spec.arch) ? CheckVit(spec) : RefuseVitKeys(spec);
   IsResNet(spec.arch) ? CheckResNet(spec) : RefuseResNetKeys(spec);
   if (spec.arch == "nature" && spec.input_size < 36) {

@@ -28,7 +28,7 @@ namespace {
 
 constexpr int64_t kInitFrames = 512;   // data-dependent initialisation and the heads' statistics
 constexpr int64_t kProbeFrames = 256;  // collapse watch
-constexpr int kThreadsPerMaker = 4;
+constexpr int kThreadsPerMaker = 4, kMostMakers = 8;
 constexpr char kWhat[] = "pretraining checkpoint";
 
 // Means of what a step reports, over the steps since the last row.
@@ -59,26 +59,20 @@ class MeanMetrics {
   int64_t count_ = 0;
 };
 
-// Torch's threads shared out between the optimiser's step and the makers of batches, so that they
-// do not fight for the same cores: two teams on two cores are ten times slower than one thread
-// each.
-class ThreadShares {
- public:
-  ThreadShares()
-      : before_(at::get_num_threads()), makers_(std::max(1, before_ / kThreadsPerMaker)) {
-    if (step() != before_) at::set_num_threads(step());
-  }
-  ~ThreadShares() {
-    if (step() != before_) at::set_num_threads(before_);
-  }
-  ThreadShares(const ThreadShares&) = delete;
-  ThreadShares& operator=(const ThreadShares&) = delete;
-  int step() const { return std::max(1, before_ - makers_); }
-  int makers() const { return makers_; }
-
- private:
-  const int before_;
-  const int makers_;
+// Who has the cores when. On a CPU the optimiser's step and the makers of batches take turns, each
+// with all of torch's threads: at once, two teams on two cores are ten times slower than one thread
+// each, and with a thread each the one that is done first waits. Beside an accelerator batches are
+// made ahead.
+struct CoreShares {
+  explicit CoreShares(const torch::Device& device)
+      : threads(at::get_num_threads()),
+        makers(std::clamp(device.is_cpu() ? threads : threads / kThreadsPerMaker, 1, kMostMakers)),
+        ahead(device.is_cpu() ? makers : makers + 1),
+        mode(device.is_cpu() ? LoaderMode::kBursts : LoaderMode::kAhead) {}
+  const int threads;  // of torch in a step
+  const int makers;
+  const int64_t ahead;
+  const LoaderMode mode;
 };
 
 class Training {
@@ -91,7 +85,8 @@ class Training {
         rng_(static_cast<uint64_t>(options.seed)),
         encoder_path_(encoder_path),
         checkpoint_path_(CheckpointPath(encoder_path)),
-        device_(device) {
+        device_(device),
+        cores_(device) {
     CheckOptions(options_);
     Rng net_rng = rng_.Fork("net");
     StartingNet start = MakeStartingNet(options_, spec, net_rng);
@@ -178,11 +173,11 @@ class Training {
     if (!state) return;
     done_ = RequireScalar<int64_t>(*state, "iteration", kWhat);
     const auto threads = RequireScalar<int64_t>(*state, "torch_threads", kWhat);
-    if (threads != threads_.step()) {
+    if (threads != cores_.threads) {
       LogWarn(
           "the checkpoint was made with {} torch threads, now {}: the continuation is not bit for "
           "bit",
-          threads, threads_.step());
+          threads, cores_.threads);
     }
     method_->LoadState(Under(*state, "method"));
     LoadOptimizer(*optimizer_, Under(*state, "optimizer"), kWhat);
@@ -194,7 +189,7 @@ class Training {
 
   void Checkpoint() const {
     StateDict state = {{"iteration", Blob::Scalar(done_)},
-                       {"torch_threads", Blob::Scalar(static_cast<int64_t>(threads_.step()))}};
+                       {"torch_threads", Blob::Scalar(static_cast<int64_t>(cores_.threads))}};
     Merge(state, "method", method_->SaveState());
     Merge(state, "optimizer", SaveOptimizer(*optimizer_));
     Merge(state, "means", means_.Save());
@@ -209,8 +204,8 @@ class Training {
     Progress progress("pretraining " + options_.method, total);
     // Each batch is augmented on one thread.
     Loader<PretrainBatch> loader([this](Rng& rng) { return method_->Views(clips_, rng); },
-                                 rng_.Fork("views"), done_, /*ahead=*/threads_.makers() + 1,
-                                 threads_.makers());
+                                 rng_.Fork("views"), done_, cores_.ahead, cores_.makers,
+                                 cores_.mode);
     Stopwatch since_row;
     double waited = 0;
     int64_t row_start = done_;
@@ -284,13 +279,13 @@ class Training {
     SaveEncoder(encoder_path_, *out, heads, facts);
   }
 
-  const ThreadShares threads_;  // first: everything below computes with it
   const PretrainOptions options_;
   const PretrainCallbacks callbacks_;
   const Rng rng_;
   const std::filesystem::path encoder_path_;
   const std::filesystem::path checkpoint_path_;
   const torch::Device device_;
+  const CoreShares cores_;
   Stopwatch watch_;
   std::map<std::string, Head> old_heads_;  // of the init_from file
   ClipSet clips_;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <thread>
+#include <tuple>
 
 #include "core/error.h"
 
@@ -26,14 +27,17 @@ TEST(Loader, BatchesAreThoseOfTheForksInOrderHoweverSlow) {
     Rng fork = rng.Fork("batch", k);
     expected.push_back(fork.NextU64());
   }
-  for (const auto& [ahead, threads] : {std::pair{1, 1}, {2, 1}, {8, 1}, {2, 3}, {8, 4}}) {
+  using enum LoaderMode;
+  for (const auto& [ahead, threads, mode] :
+       {std::tuple{1, 1, kAhead}, {2, 1, kAhead}, {8, 1, kAhead}, {2, 3, kAhead}, {8, 4, kAhead},
+        {1, 1, kBursts}, {2, 2, kBursts}, {3, 2, kBursts}, {2, 5, kBursts}}) {
     std::atomic<int> made{0};
     Loader<uint64_t> loader(
         [&](Rng& r) {
           if (made.fetch_add(1) % 3 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
           return r.NextU64();
         },
-        rng, 0, ahead, threads);
+        rng, 0, ahead, threads, mode);
     EXPECT_EQ(Take(loader, 20), expected) << ahead << " ahead, threads " << threads;
     EXPECT_EQ(loader.position(), 20);
   }
@@ -62,6 +66,27 @@ TEST(Loader, TheQueueIsBounded) {
   EXPECT_EQ(made, 4);
 }
 
+TEST(Loader, BurstsLeaveTheCoresAloneBetweenCalls) {
+  std::atomic<int> making{0}, made{0};
+  Loader<int> loader(
+      [&](Rng&) {
+        ++making;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        --making;
+        return made.fetch_add(1);
+      },
+      Rng(1), 0, 3, 2, LoaderMode::kBursts);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(made, 0);
+  for (int k = 0; k < 9; ++k) {
+    loader.Next();
+    EXPECT_EQ(making, 0) << k;
+    EXPECT_EQ(made, (k / 3 + 1) * 3) << k;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    EXPECT_EQ(made, (k / 3 + 1) * 3) << k;
+  }
+}
+
 TEST(Loader, AnExceptionComesOutWhereItsBatchIsAskedFor) {
   int made = 0;
   Loader<int> loader(
@@ -86,7 +111,7 @@ TEST(Loader, BatchesBeforeTheFailedOneStillComeWithManyThreads) {
   const Rng rng(5);
   Rng third = rng.Fork("batch", 3);
   const uint64_t bad = third.NextU64();
-  for (int repeat = 0; repeat < 20; ++repeat) {
+  for (int repeat = 0; repeat < 40; ++repeat) {
     Loader<uint64_t> loader(
         [bad](Rng& r) {
           const uint64_t value = r.NextU64();
@@ -94,9 +119,9 @@ TEST(Loader, BatchesBeforeTheFailedOneStillComeWithManyThreads) {
           std::this_thread::sleep_for(std::chrono::microseconds(value % 500));
           return value;
         },
-        rng, 0, 6, 4);
+        rng, 0, 6, 4, repeat % 2 == 0 ? LoaderMode::kAhead : LoaderMode::kBursts);
     EXPECT_NO_THROW(Take(loader, 3));
-    EXPECT_THROW(loader.Next(), UserError);
+    for (int again = 0; again < 2; ++again) EXPECT_THROW(loader.Next(), UserError);
   }
 }
 

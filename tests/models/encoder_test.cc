@@ -135,6 +135,7 @@ TEST(EncoderSpec, EveryKeyChangesSomething) {
       {"layer_scale", [](EncoderSpec& s) { s.layer_scale = 0.1; }},
       {"variant", [](EncoderSpec& s) { s.variant = "resnet_d"; }},
       {"sk_ratio", [](EncoderSpec& s) { s.variant = "simclr", s.sk_ratio = 0.5; }},
+      {"norm", [](EncoderSpec& s) { s.norm = "batch"; }},
   };
   const std::set<std::string> of_transformers = {
       "patch_size", "positions",  "stem",      "depth",     "heads",

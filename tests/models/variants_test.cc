@@ -71,6 +71,7 @@ std::vector<Variant> Variants() {
       {"resnet50_sk_cifar",
        Changed("resnet50",
                [](auto& s) { s.variant = "simclr", s.sk_ratio = 0.0625, s.stem = "cifar"; })},
+      {"conv4_bn", Changed("conv4", [](auto& s) { s.norm = "batch"; })},
       {"vit_registers", Changed("vit_micro", [](auto& s) { s.registers = 3, s.pooling = "avg"; })},
       {"vit_layer_scale",
        Changed("vit_micro", [](auto& s) { s.layer_scale = 0.5, s.pooling = "cls"; })},
@@ -231,6 +232,8 @@ TEST(VariantSpecs, WrongValuesAreNamed) {
   EXPECT_TRUE(has(message("resnet18", [](auto& s) { s.stem = "conv"; }), "cifar"));
   EXPECT_TRUE(has(message("conv4", [](auto& s) { s.variant = "simclr"; }), "encoder.variant"));
   EXPECT_TRUE(has(message("conv4", [](auto& s) { s.registers = 1; }), "encoder.registers"));
+  EXPECT_TRUE(has(message("conv4", [](auto& s) { s.norm = "layer"; }), "batch"));
+  EXPECT_TRUE(has(message("resnet18", [](auto& s) { s.norm = "batch"; }), "arch is resnet18"));
   EXPECT_TRUE(has(message("vit_micro", [](auto& s) { s.stem = "cifar"; }), "conv"));
   EXPECT_TRUE(has(message("vit_micro", [](auto& s) { s.cls_token = false, s.pooling = "cls"; }),
                   "cls_token=true"));
