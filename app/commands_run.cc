@@ -20,6 +20,7 @@
 #include "core/progress.h"
 #include "core/tensor_file.h"
 #include "core/text.h"
+#include "pretrain/setup.h"
 #include "pretrain/trainer.h"
 
 namespace v2r {
@@ -101,8 +102,13 @@ int PretrainCommand(const Words& overrides) {
   auto options = LoadOptions<PretrainCommandOptions>("pretrain", overrides);
   if (options.data.path.empty())
     ThrowUser("data: say which videos to learn from, e.g.  v2r pretrain data=FOLDER");
-  options.data.frame_size = options.encoder.spec.input_size;
-  options.data.resize = options.encoder.spec.resize;
+  Rng unused(0);
+  const EncoderSpec spec =
+      options.pretrain.init_from.empty()
+          ? options.encoder.spec
+          : MakeStartingNet(options.pretrain, options.encoder.spec, unused).net->spec();
+  options.data.frame_size = spec.input_size;
+  options.data.resize = spec.resize;
   SetTorchThreads(static_cast<int>(options.torch_threads));
   const torch::Device device = ResolveDevice(options.device);
   const ClipSet clips = LoadClips(options.data);

@@ -1,6 +1,8 @@
 #include "app/evaluate.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/evaluate_pictures.h"
 #include "core/device.h"
@@ -9,6 +11,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "media/manifest.h"
+#include "pretrain/finetune.h"
 #include "pretrain/trainer.h"
 
 namespace v2r {
@@ -43,6 +46,24 @@ EncoderSpec PixelsLike(const EncoderSpec& spec) {
   return pixels;
 }
 
+// Of the head `classifier`; nothing where there is none or it tells other classes.
+std::optional<double> ClassifierAccuracy(const Encoder& encoder, const torch::Tensor& z_test,
+                                         const LabelledData& data) {
+  if (!encoder.HasHead("classifier")) return std::nullopt;
+  const auto names = encoder.info().find("classes");
+  const std::string classes = Join(data.classes, ", ");
+  const auto logits = encoder.ApplyHead("classifier", z_test.to(encoder.device())).cpu();
+  const bool same_names = names == encoder.info().end() || names->second == classes;
+  if (!same_names || logits.size(1) != static_cast<int64_t>(data.classes.size())) {
+    LogWarn(
+        "the classifier of the encoder file tells {}, the data {}: it is not scored",
+        names == encoder.info().end() ? fmt::format("{} classes", logits.size(1)) : names->second,
+        classes);
+    return std::nullopt;
+  }
+  return Accuracy(logits, data.test.targets);
+}
+
 void WriteScores(const Evaluation& evaluation, const EvaluateCommandOptions& options,
                  const std::string& fingerprint) {
   nlohmann::json json;
@@ -64,6 +85,11 @@ void WriteScores(const Evaluation& evaluation, const EvaluateCommandOptions& opt
       entry["knn"].push_back({{"k", options.evaluate.knn_k[i]},
                               {"temperature", options.evaluate.knn_temperature[i]},
                               {"accuracy", row.knn[i]}});
+    }
+    if (row.classifier) entry["classifier"] = *row.classifier;
+    for (size_t i = 0; i < row.finetune.size(); ++i) {
+      entry["finetune"].push_back({{"label_fraction", options.evaluate.finetune.label_fractions[i]},
+                                   {"accuracy", row.finetune[i]}});
     }
     json["rows"].push_back(entry);
   }
@@ -112,7 +138,13 @@ Evaluation EvaluateEncoder(const EvaluateCommandOptions& options) {
         ScoreEmbedding(name, z_train, data.train.targets, z_test, data.test.targets,
                        static_cast<int64_t>(data.classes.size()), options.evaluate));
   };
+  const auto finetune = [&](const fs::path& file, const EvaluateOptions& o) {
+    if (o.finetune.epochs == 0 || encoder.spec().arch == "pixels") return;
+    evaluation.rows.back().finetune = FinetuneAccuracies(file, data, o.finetune, o.seed, device);
+  };
   score("encoder", encoder);
+  evaluation.rows[0].classifier = ClassifierAccuracy(encoder, z_test, data);
+  finetune(options.encoder.path, options.evaluate);
   if (options.strips > 0) {
     WriteNeighbours(fs::path(options.out) / "neighbours.png", data, z_train, z_test,
                     options.strips);
@@ -120,9 +152,12 @@ Evaluation EvaluateEncoder(const EvaluateCommandOptions& options) {
   }
   if (options.baselines) {
     if (encoder.spec().arch != "pixels") {
-      score("untrained", LoadEncoder(WriteUntrained(encoder.spec(), train, options.evaluate.seed,
-                                                    options.out, device),
-                                     device, "float32"));
+      const fs::path untrained =
+          WriteUntrained(encoder.spec(), train, options.evaluate.seed, options.out, device);
+      score("untrained", LoadEncoder(untrained, device, "float32"));
+      EvaluateOptions scratch = options.evaluate;
+      scratch.finetune.ft_proj_selector = 0;  // it has no projection head
+      finetune(untrained, scratch);
     }
     Rng unused(0);
     score("pixels",
@@ -138,12 +173,27 @@ std::string ScoreTable(const Evaluation& evaluation, const EvaluateOptions& opti
     table[0].push_back(fmt::format("kNN k={} T={}", options.knn_k[i], options.knn_temperature[i]));
   }
   table[0].push_back("linear (" + options.linear.recipe + ")");
-  table[0].insert(table[0].end(), {"linear, training", "effective dims", "spread"});
+  const auto& finetune = options.finetune;
+  table[0].push_back("linear, training");
+  const auto& rows = evaluation.rows;
+  const bool classifier =
+      std::any_of(rows.begin(), rows.end(), [](const Scores& row) { return row.classifier; });
+  if (classifier) table[0].push_back("own classifier");
+  if (finetune.epochs > 0) {
+    for (const double fraction : finetune.label_fractions) {
+      table[0].push_back(fmt::format("fine-tuned, {:g} % of labels", 100 * fraction));
+    }
+  }
+  table[0].insert(table[0].end(), {"effective dims", "spread"});
   for (const Scores& row : evaluation.rows) {
     std::vector<std::string> cells = {row.name};
     for (const double accuracy : row.knn) cells.push_back(fmt::format("{:.1f} %", accuracy));
     cells.push_back(fmt::format("{:.1f} %", row.linear));
     cells.push_back(fmt::format("{:.1f} %", row.linear_train));
+    if (row.classifier) cells.push_back(fmt::format("{:.1f} %", *row.classifier));
+    if (classifier && !row.classifier) cells.emplace_back("-");
+    for (const double accuracy : row.finetune) cells.push_back(fmt::format("{:.1f} %", accuracy));
+    while (cells.size() + 2 < table[0].size()) cells.emplace_back("-");
     cells.push_back(fmt::format("{:.1f}", row.effective_dims));
     cells.push_back(fmt::format("{:.2f}", row.normalized_std));
     table.push_back(std::move(cells));

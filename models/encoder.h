@@ -145,11 +145,13 @@ torch::Tensor Preprocess(const EncoderSpec& spec, const torch::Tensor& frames);
 // constant over x is only shifted. UserError: embedding_dim is 0.
 void DataDependentInit(EncoderNetImpl& net, const torch::Tensor& x);
 
-// A small MLP on the (optionally standardised) embedding, ReLU between layers.
+// A small MLP on the (optionally standardised) embedding, ReLU between layers. Parameters
+// layers.I.*, I counts linear layers, BatchNorms and ReLUs.
 struct HeadSpec {
   int64_t in_dim = 0;
   std::vector<int64_t> hidden;  // {} = one linear layer
   int64_t out_dim = 1;
+  std::string norm = "none";
 
   template <typename V>
   void Fields(V& v) {
@@ -157,6 +159,10 @@ struct HeadSpec {
       AtLeast(1));
     v("hidden", hidden, "widths of the hidden layers");
     v("out_dim", out_dim, "length of the output", AtLeast(1));
+    v("norm", norm,
+      "batch: the hidden layers are those of SimCLR's projection head, linear without bias, "
+      "BatchNorm, ReLU; none: linear, ReLU",
+      OneOf({"none", "batch"}));
   }
 };
 class HeadImpl : public torch::nn::Module {

@@ -103,7 +103,7 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
     if (!key.starts_with(kHeadKey)) continue;
     const std::string head = key.substr(std::string(kHeadKey).size());
     const std::string what = fmt::format("{} (head {})", name, head);
-    auto module = std::make_shared<HeadImpl>(FromJsonText<HeadSpec>(value, what), unused);
+    auto module = std::make_shared<HeadImpl>(FromJsonText<HeadSpec>(value, what, {"norm"}), unused);
     LoadInto(*module, Under(file.tensors, key), what);
     result.heads[head] = module;
   }

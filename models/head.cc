@@ -13,7 +13,9 @@ HeadImpl::HeadImpl(const HeadSpec& spec, Rng& rng) : spec_(spec) {
   int64_t width = spec.in_dim;
   for (const int64_t hidden : spec.hidden) {
     if (hidden < 1) ThrowUser("a head's hidden layer must have 1 unit or more, has {}", hidden);
-    layers->push_back(torch::nn::Linear(width, hidden));
+    const bool batch = spec.norm == "batch";
+    layers->push_back(torch::nn::Linear(torch::nn::LinearOptions(width, hidden).bias(!batch)));
+    if (batch) layers->push_back(torch::nn::BatchNorm1d(hidden));
     layers->push_back(torch::nn::ReLU());
     width = hidden;
   }
@@ -24,7 +26,11 @@ HeadImpl::HeadImpl(const HeadSpec& spec, Rng& rng) : spec_(spec) {
 
 torch::Tensor HeadImpl::forward(torch::Tensor z) {
   V2R_CHECK_EQ(z.size(-1), spec_.in_dim);
-  return layers_->forward((z - mean_) / deviation_);
+  z = (z - mean_) / deviation_;
+  if (spec_.norm == "none" || z.dim() == 2) return layers_->forward(z);
+  std::vector<int64_t> shape = z.sizes().vec();  // BatchNorm takes rows alone
+  shape.back() = spec_.out_dim;
+  return layers_->forward(z.reshape({-1, spec_.in_dim})).view(shape);
 }
 
 void HeadImpl::SetStandardisation(const torch::Tensor& z) {

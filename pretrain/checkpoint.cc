@@ -19,6 +19,7 @@ std::string DataHash(const ClipSet& clips) {
   for (const Clip& clip : clips.clips) {
     facts += fmt::format("{}|{}|{}x{}x{}|", clip.name, clip.label, clip.frames.size(0),
                          clip.frames.size(1), clip.frames.size(2));
+    if (clip.target >= 0) facts += fmt::format("{}|", clip.target);
     const int64_t length = clip.frames.size(0);
     const auto bytes = static_cast<size_t>(clip.frames.numel() / length);
     for (const int64_t frame : {int64_t{0}, length / 2, length - 1}) {

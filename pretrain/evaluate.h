@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "learn/linear_probe.h"
 #include "media/clips.h"
 #include "models/encoder.h"
+#include "pretrain/finetune_options.h"
 
 namespace v2r {
 
@@ -22,6 +24,7 @@ struct EvaluateOptions {
   std::vector<int64_t> knn_k = {20, 200};
   std::vector<double> knn_temperature = {0.07, 0.1};
   LinearProbeOptions linear;
+  FinetuneOptions finetune;
 
   template <typename V>
   void Fields(V& v) {
@@ -30,6 +33,7 @@ struct EvaluateOptions {
     v("knn_k", knn_k, "neighbours that vote, one column each");
     v("knn_temperature", knn_temperature, "of the votes exp(cosine / T), one a column");
     v("linear", linear, "linear classifier");
+    v("finetune", finetune, "fine-tuning of a copy");
   }
 };
 
@@ -60,7 +64,9 @@ struct Scores {
   std::vector<double> knn;    // accuracy in percent, beside options.knn_k
   double linear = 0;          // accuracy in percent
   double linear_train = 0;    // of the training pictures
-  double effective_dims = 0;  // of the test embeddings (learn/measures.h)
+  std::optional<double> classifier;  // of the file's own head `classifier`, in percent
+  std::vector<double> finetune;  // in percent, beside options.finetune.label_fractions, or empty
+  double effective_dims = 0;     // of the test embeddings (learn/measures.h)
   double normalized_std = 0;  // times sqrt(D): 1 = spread out, 0 = collapsed
 };
 // train [N,D], test [M,D]. UserError: knn_k and knn_temperature of different lengths or not

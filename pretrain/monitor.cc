@@ -39,6 +39,7 @@ std::optional<ClassMonitor> ClassMonitor::Take(ClipSet& clips, int64_t queries,
                                                const torch::Device& device) {
   const bool pseudo = clips.classes.empty();
   ClassMonitor monitor;
+  monitor.labelled_ = !pseudo;
   std::vector<FrameIndex> bank, asked;
   ClipSet held;
   if (pseudo) {
@@ -95,6 +96,16 @@ torch::Tensor EmbedInEvalMode(EncoderNetImpl& net, const torch::Tensor& x) {
   for (const torch::Tensor& chunk : x.split(kChunk)) parts.push_back(net.forward(chunk));
   net.train(training);
   return torch::cat(parts).to(torch::kCPU, torch::kFloat);
+}
+
+double HeadAccuracy(EncoderNetImpl& net, HeadImpl& head, const torch::Tensor& x,
+                    const torch::Tensor& targets) {
+  const torch::NoGradGuard no_grad;
+  const bool training = head.is_training();
+  head.eval();
+  const auto logits = head.forward(EmbedInEvalMode(net, x).to(x.device())).cpu();
+  head.train(training);
+  return Accuracy(logits, targets);
 }
 
 }  // namespace v2r

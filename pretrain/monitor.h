@@ -27,7 +27,15 @@ class ClassMonitor {
   // eval mode, no gradient through the net.
   Metrics Measure(EncoderNetImpl& net, bool linear) const;
 
+  // The pictures kept apart: float [M,3S,H,W] as forward() takes them, on the device; int64 [M],
+  // CPU.
+  const torch::Tensor& queries() const { return queries_; }
+  const torch::Tensor& query_targets() const { return query_targets_; }
+  // False: the data name no classes, a target is a clip.
+  bool labelled() const { return labelled_; }
+
  private:
+  bool labelled_ = false;
   torch::Tensor bank_, queries_;                  // float as forward() takes them, on the device
   torch::Tensor bank_targets_, query_targets_;    // int64, CPU
   int64_t classes_ = 0;
@@ -35,5 +43,9 @@ class ClassMonitor {
 
 // float [M,D] on the CPU of x [M,3S,H,W], in eval mode, no gradient, some at a time.
 torch::Tensor EmbedInEvalMode(EncoderNetImpl& net, const torch::Tensor& x);
+// Share of x [M,3S,H,W] for which `head` on that embedding names the class of targets int64 [M]
+// (CPU), in percent; `head` keeps its mode.
+double HeadAccuracy(EncoderNetImpl& net, HeadImpl& head, const torch::Tensor& x,
+                    const torch::Tensor& targets);
 
 }  // namespace v2r

@@ -8,6 +8,7 @@
 #include "core/options.h"
 #include "media/augment.h"
 #include "pretrain/ijepa_options.h"
+#include "pretrain/supervised_options.h"
 
 namespace v2r {
 
@@ -27,6 +28,8 @@ struct PretrainOptions {
   int64_t warmup_iterations = 0;
   std::string schedule = "cosine";
   std::string init_from;
+  int64_t init_input_size = 0;
+  std::string init_interpolation = "deit";
   bool freeze_encoder = false;
   bool data_dependent_init = true;
   std::vector<std::string> labels = {"good"};
@@ -75,6 +78,8 @@ struct PretrainOptions {
   int64_t decoder_depth = 2;
   int64_t decoder_heads = 4;
   IjepaOptions ijepa;
+  SupervisedOptions supervised;
+  DistillOptions distill;
   // TCN
   std::string tcn_loss = "triplet";
   double margin = 2.0;
@@ -115,6 +120,13 @@ struct PretrainOptions {
       "each parameter's gradient on its own is scaled to at most this norm (DINO 3), 0 = off",
       AtLeast(0));
     v("init_from", init_from, "encoder file whose weights to start from, empty = fresh weights");
+    v("init_input_size", init_input_size,
+      "side of the pictures from here on where init_from's network takes other sizes (pooling avg "
+      "or cls), 0 = as before; a transformer's positions are interpolated",
+      AtLeast(0));
+    v("init_interpolation", init_interpolation,
+      "whose interpolation of learned positions: by size (DeiT, MAE) or by scale factor (DINO)",
+      OneOf({"deit", "dino"}));
     v("freeze_encoder", freeze_encoder, "train only the method's heads on a frozen encoder");
     v("data_dependent_init", data_dependent_init,
       "fresh weights start with zero mean, unit deviation of the embedding");
@@ -209,6 +221,8 @@ struct PretrainOptions {
     v("decoder_depth", decoder_depth, "mae: blocks of the decoder", InRange(1, 64));
     v("decoder_heads", decoder_heads, "mae: heads of the decoder", InRange(1, 64));
     v("ijepa", ijepa, "ijepa: its masks and predictor");
+    v("supervised", supervised, "supervised: labels, mixing, what of the network is trained");
+    v("distill", distill, "distill: its teacher and loss");
     v("tcn_loss", tcn_loss, "tcn: squared-L2 triplet hinge, or XIRL's cross-entropy over frames",
       OneOf({"triplet", "xirl"}));
     v("margin", margin, "tcn: margin of the hinge", AtLeast(0));

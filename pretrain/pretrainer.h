@@ -46,6 +46,14 @@ class Pretrainer {
   virtual void AfterStep(int64_t /*step*/, int64_t /*total_steps*/) {}
   // Parameters the optimiser trains: encoder and heads of the method.
   virtual std::vector<torch::Tensor> Parameters() = 0;
+  // Factor on the step size of one of them.
+  virtual double LearningRateScale(const torch::Tensor& /*parameter*/) const { return 1; }
+  // What the method's own classifier tells of labelled pictures that were kept out of training
+  // ("pretrain/val_acc"): x float [M,3S,H,W] normalised, on the net's device, targets int64 [M] on
+  // the CPU. In eval mode, no gradient. Nothing from a method that learns without labels.
+  virtual Metrics Validate(const torch::Tensor& /*x*/, const torch::Tensor& /*targets*/) {
+    return {};
+  }
   virtual EncoderNet encoder() = 0;
   // Heads that go into the encoder file ("rank", ...).
   virtual std::map<std::string, Head> heads() { return {}; }

@@ -4,11 +4,13 @@
 #include <utility>
 
 #include "pretrain/dino.h"
+#include "pretrain/distill.h"
 #include "pretrain/ijepa.h"
 #include "pretrain/mae.h"
 #include "pretrain/moco.h"
 #include "pretrain/ranking.h"
 #include "pretrain/simclr.h"
+#include "pretrain/supervised.h"
 #include "pretrain/tcn.h"
 #include "pretrain/tdist.h"
 #include "pretrain/trainer.h"
@@ -28,6 +30,9 @@ PretrainMethodRegistry MakeRegistry() {
   registry.Add("dino",
                "DINO: a student's views match the centred, sharpened outputs of its teacher",
                Factory<Dino>());
+  registry.Add("distill",
+               "a student gives a classifier's softened probabilities (SimCLR v2), labels optional",
+               Factory<Distill>());
   registry.Add("ijepa",
                "I-JEPA: a transformer predicts a slow copy's view of the blocks it does not see, L2",
                Factory<Ijepa>());
@@ -41,6 +46,9 @@ PretrainMethodRegistry MakeRegistry() {
                Factory<Ranking>());
   registry.Add("simclr", "contrastive views of the same or a nearby frame (NT-Xent), cosine",
                Factory<SimClr>());
+  registry.Add("supervised",
+               "cross-entropy on labels: from scratch, fine-tuning, or a linear probe",
+               Factory<Supervised>());
   registry.Add("tcn", "time-contrastive triplets, or XIRL's cross-entropy over frames, L2",
                Factory<Tcn>());
   registry.Add("tdist", "the embedding's L2 distance predicts the steps between two frames",

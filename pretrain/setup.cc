@@ -5,6 +5,7 @@
 #include <torch/optim/sgd.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "learn/lars.h"
 #include "learn/schedules.h"
 #include "media/manifest.h"
+#include "pretrain/adapt.h"
 
 namespace v2r {
 namespace {
@@ -22,7 +24,7 @@ namespace {
 constexpr double kMomentum = 0.9;  // sgd and lars, as in SimCLR, MoCo and their LARS
 
 // UserError when `asked` was set to something that the file contradicts. The metric is the method's
-// affair.
+// affair, drop_path the training's.
 void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file,
                      const std::string& path) {
   const auto asked_rows = Describe(asked, "encoder");
@@ -30,7 +32,9 @@ void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file,
   const auto default_rows = Describe(EncoderSpec{}, "encoder");
   for (size_t i = 0; i < asked_rows.size(); ++i) {
     const FieldDoc& row = asked_rows[i];
-    if (row.path == "encoder.metric" || row.value == default_rows[i].value) continue;
+    // Neither is part of what was trained.
+    if (row.path == "encoder.metric" || row.path == "encoder.drop_path") continue;
+    if (row.value == default_rows[i].value) continue;
     if (row.value == file_rows[i].value) continue;
     ThrowUser(
         "{}={}, but pretrain.init_from={} has {}={}: the file decides what the encoder is. Leave "
@@ -43,19 +47,20 @@ void RequireSameSpec(const EncoderSpec& asked, const EncoderSpec& of_file,
 template <typename Algorithm, typename Defaults>
 std::unique_ptr<torch::optim::Optimizer> Optimiser(const PretrainOptions& options,
                                                    std::vector<torch::Tensor> parameters,
+                                                   const LearningRateScale& scale,
                                                    Defaults defaults) {
   defaults.weight_decay(options.weight_decay);
-  if (options.decay_norm_and_bias) {
-    return std::make_unique<Algorithm>(std::move(parameters), defaults);
+  // By scale, largest first, those that decay first.
+  std::map<std::pair<double, bool>, std::vector<torch::Tensor>> sorted;
+  for (torch::Tensor& parameter : parameters) {
+    sorted[{scale ? -scale(parameter) : -1, !Decays(options, parameter)}].push_back(parameter);
   }
-  const auto flat = std::stable_partition(parameters.begin(), parameters.end(),
-                                          [](const torch::Tensor& p) { return p.dim() > 1; });
-  auto without = std::make_unique<Defaults>(defaults);
-  without->weight_decay(0);
   std::vector<torch::optim::OptimizerParamGroup> groups;
-  groups.emplace_back(std::vector<torch::Tensor>(parameters.begin(), flat),
-                      std::make_unique<Defaults>(defaults));
-  groups.emplace_back(std::vector<torch::Tensor>(flat, parameters.end()), std::move(without));
+  for (auto& [key, members] : sorted) {
+    auto group_options = std::make_unique<Defaults>(defaults);
+    if (key.second) group_options->weight_decay(0);
+    groups.emplace_back(std::move(members), std::move(group_options));
+  }
   return std::make_unique<Algorithm>(std::move(groups), defaults);
 }
 
@@ -76,6 +81,12 @@ void CheckOptions(const PretrainOptions& options) {
   if (options.min_learning_rate > options.learning_rate) {
     ThrowUser("pretrain.min_learning_rate={} is above learning_rate={}", options.min_learning_rate,
               options.learning_rate);
+  }
+  if (options.init_input_size > 0 && options.init_from.empty()) {
+    ThrowUser(
+        "pretrain.init_input_size={} is for the network of pretrain.init_from; fresh weights are "
+        "made for encoder.input_size",
+        options.init_input_size);
   }
   if (options.batch_size < 2)
     ThrowUser("pretrain.batch_size must be at least 2, is {}", options.batch_size);
@@ -114,30 +125,42 @@ ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, con
 StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& spec, Rng& rng) {
   if (options.init_from.empty()) return {MakeEncoderNet(spec, rng), {}};
   EncoderFile file = LoadEncoderFile(options.init_from);
-  RequireSameSpec(spec, file.net->spec(), options.init_from);
+  EncoderSpec wanted = file.net->spec();
+  if (options.init_input_size > 0) wanted.input_size = options.init_input_size;
+  if (spec.drop_path != EncoderSpec{}.drop_path) wanted.drop_path = spec.drop_path;
+  RequireSameSpec(spec, wanted, options.init_from);
+  const EncoderSpec& old = file.net->spec();
+  if (wanted.input_size != old.input_size || wanted.drop_path != old.drop_path) {
+    file.net = AdaptNet(*file.net, wanted, options.init_interpolation, rng);
+  }
   return {file.net, std::move(file.heads)};
 }
 
+bool Decays(const PretrainOptions& options, const torch::Tensor& parameter) {
+  return options.decay_norm_and_bias || parameter.dim() > 1;
+}
+
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& options,
-                                                       std::vector<torch::Tensor> parameters) {
+                                                       std::vector<torch::Tensor> parameters,
+                                                       const LearningRateScale& scale) {
   const double rate = options.learning_rate;
   const auto betas = std::make_tuple(0.9, options.adam_beta2);
   if (options.optimizer == "adamw") {
     const auto adamw = torch::optim::AdamWOptions(rate).betas(betas);
-    return Optimiser<torch::optim::AdamW>(options, std::move(parameters), adamw);
+    return Optimiser<torch::optim::AdamW>(options, std::move(parameters), scale, adamw);
   }
   if (options.optimizer == "adam") {
     const auto adam = torch::optim::AdamOptions(rate).betas(betas);
-    return Optimiser<torch::optim::Adam>(options, std::move(parameters), adam);
+    return Optimiser<torch::optim::Adam>(options, std::move(parameters), scale, adam);
   }
   if (options.optimizer == "sgd") {
     const auto sgd = torch::optim::SGDOptions(rate).momentum(kMomentum);
-    return Optimiser<torch::optim::SGD>(options, std::move(parameters), sgd);
+    return Optimiser<torch::optim::SGD>(options, std::move(parameters), scale, sgd);
   }
   if (options.optimizer == "lars") {
     LarsOptions lars(rate);
     lars.momentum(kMomentum);
-    return Optimiser<Lars>(options, std::move(parameters), lars);
+    return Optimiser<Lars>(options, std::move(parameters), scale, lars);
   }
   const std::vector<std::string> known = {"adamw", "adam", "sgd", "lars"};
   ThrowUser("pretrain.optimizer: unknown '{}'{} (known: {})", options.optimizer,

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "learn/dino.h"
 #include "learn/schedules.h"
+#include "pretrain/setup.h"
 
 namespace v2r {
 namespace {
@@ -45,8 +46,11 @@ StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
                          int64_t step) {
   StepOutcome outcome;
   outcome.learning_rate = LearningRate(options, step);
-  for (auto& group : optimizer.param_groups()) group.options().set_lr(outcome.learning_rate);
-  SetWeightDecay(optimizer.param_groups().at(0).options(), WeightDecay(options, step));
+  for (auto& group : optimizer.param_groups()) {
+    const torch::Tensor& one = group.params().front();  // all of a group are alike
+    group.options().set_lr(outcome.learning_rate * method.LearningRateScale(one));
+    if (Decays(options, one)) SetWeightDecay(group.options(), WeightDecay(options, step));
+  }
   optimizer.zero_grad();
   Pretrainer::StepResult result = method.Loss(batch, step);
   outcome.loss = result.loss.item<double>();

@@ -22,10 +22,10 @@ struct StepOutcome {
   double learning_rate = 0;
   Metrics metrics;  // the method's
 };
-// Sets step size and weight decay (of the first group; a second one has none), then loss, backward,
-// clip_grad, BeforeStep, the optimiser's step, AfterStep: the order of facebookresearch/dino
-// main_dino.py train_one_epoch. The batch is on the net's device. UserError naming method and
-// iteration: the loss is not finite; no weight has changed then.
+// Sets each group's step size (times the method's scale) and weight decay (none where Decays() says
+// so), then loss, backward, clip_grad, BeforeStep, the optimiser's step, AfterStep: the order of
+// facebookresearch/dino main_dino.py train_one_epoch. The batch is on the net's device. UserError
+// naming method and iteration: the loss is not finite; no weight has changed then.
 StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
                          torch::optim::Optimizer& optimizer, const PretrainBatch& batch,
                          int64_t step);

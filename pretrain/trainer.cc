@@ -12,6 +12,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "media/loader.h"
 #include "models/vit.h"
 #include "pretrain/checkpoint.h"
@@ -112,7 +113,9 @@ class Training {
     }
     if (options_.data_dependent_init && options_.init_from.empty()) Initialise(*start.net, demos);
     if (options_.iterations > 0) method_->Prepare(clips_, demos);
-    optimizer_ = MakeOptimizer(options_, method_->Parameters());
+    optimizer_ = MakeOptimizer(options_, method_->Parameters(), [this](const torch::Tensor& p) {
+      return method_->LearningRateScale(p);
+    });
     probe_ = std::make_unique<EmbeddingProbe>(Normalise(start.net->spec(), Demos(kProbeFrames)),
                                               Metric());
   }
@@ -144,7 +147,11 @@ class Training {
 
   Metrics Watch() {
     Metrics row = probe_->Measure(*method_->encoder());
-    if (monitor_) row.merge(monitor_->Measure(*method_->encoder(), options_.monitor_linear));
+    if (!monitor_) return row;
+    row.merge(monitor_->Measure(*method_->encoder(), options_.monitor_linear));
+    if (options_.iterations > 0 && monitor_->labelled()) {
+      row.merge(method_->Validate(monitor_->queries(), monitor_->query_targets()));
+    }
     return row;
   }
 
@@ -260,14 +267,18 @@ class Training {
     spec.metric = Metric();
     std::map<std::string, Head> heads;
     if (options_.freeze_encoder) heads = old_heads_;
+    std::map<std::string, std::string> facts = info;
     if (options_.iterations > 0) {
-      for (const auto& [name, head] : method_->heads()) heads[name] = head;
+      const auto trained = method_->heads();
+      for (const auto& [name, head] : trained) heads[name] = head;
+      if (trained.contains("classifier") && !clips_.classes.empty()) {
+        facts["classes"] = Join(clips_.classes, ", ");
+      }
     }
     // The file's spec names the metric that was trained: a copy carries it.
     Rng unused(0);
     const EncoderNet out = MakeEncoderNet(spec, unused);
     LoadModuleState(*out, ModuleState(*net), "trained encoder");
-    std::map<std::string, std::string> facts = info;
     facts["method"] = options_.method;
     facts["iterations"] = fmt::format("{}", options_.iterations);
     facts["seed"] = fmt::format("{}", options_.seed);

@@ -143,6 +143,49 @@ TEST_F(EvaluateTest, ScoresStandBesideTheUntrainedNetworkAndPixels) {
                 .Fingerprint());
 }
 
+TEST_F(EvaluateTest, AFilesOwnClassifierIsScored) {
+  WriteShapes(SmallShapes("shapes.npz"));
+  const std::string data = (root_ / "shapes.npz").string();
+  const std::string path = (root_ / "classifier.safetensors").string();
+  PretrainCommand({"data.path=" + data, "pretrain=supervised", "pretrain.iterations=3",
+                   "pretrain.warmup_iterations=0", "pretrain.batch_size=8", "encoder.width=0.25",
+                   "encoder.embedding_dim=8", "encoder.input_size=32", "out=" + path, "device=cpu",
+                   "torch_threads=1"});
+  const auto options = Small(data, path, "own");
+  const Evaluation evaluation = EvaluateEncoder(options);
+  const LabelledFrames& test = evaluation.data.test;
+  const Encoder encoder = LoadEncoder(path, torch::kCPU, "float32");
+  const auto logits = encoder.ApplyHead("classifier", EmbedFrames(encoder, test, "test"));
+  const double right = logits.argmax(1).eq(test.targets).to(torch::kDouble).mean().item<double>();
+  ASSERT_TRUE(evaluation.rows[0].classifier.has_value());
+  EXPECT_NEAR(*evaluation.rows[0].classifier, 100 * right, 1e-9);
+  EXPECT_FALSE(evaluation.rows[1].classifier.has_value());
+  const std::string table = ScoreTable(evaluation, options.evaluate);
+  EXPECT_NE(table.find("own classifier"), std::string::npos) << table;
+  EXPECT_TRUE(nlohmann::json::parse(ReadFile(root_ / "own" / "scores.json"))["rows"][0].contains(
+      "classifier"));
+}
+
+TEST_F(EvaluateTest, FineTuningStandsBesideItAndPixelsHaveNone) {
+  WriteShapes(SmallShapes("shapes.npz"));
+  const std::string data = (root_ / "shapes.npz").string();
+  auto options = Small(data, SmallEncoder(data), "tuned");
+  options.evaluate.finetune.epochs = 1;
+  options.evaluate.finetune.batch_size = 8;
+  options.evaluate.finetune.label_fractions = {0.5, 1};
+  options.evaluate.finetune.ft_proj_selector = 1;
+  const Evaluation evaluation = EvaluateEncoder(options);
+  EXPECT_EQ(evaluation.rows[0].finetune.size(), 2u);
+  EXPECT_EQ(evaluation.rows[1].finetune.size(), 2u);
+  EXPECT_TRUE(evaluation.rows[2].finetune.empty());
+  const std::string table = ScoreTable(evaluation, options.evaluate);
+  EXPECT_NE(table.find("fine-tuned, 50 % of labels"), std::string::npos) << table;
+  const auto json = nlohmann::json::parse(ReadFile(root_ / "tuned" / "scores.json"));
+  EXPECT_EQ(json["rows"][0]["finetune"][0]["label_fraction"], 0.5);
+  EXPECT_DOUBLE_EQ(json["rows"][0]["finetune"][1]["accuracy"], evaluation.rows[0].finetune[1]);
+  EXPECT_FALSE(json["rows"][2].contains("finetune"));
+}
+
 TEST_F(EvaluateTest, EveryKeyChangesSomething) {
   WriteShapes(SmallShapes("shapes.npz"));
   const std::string data = (root_ / "shapes.npz").string();

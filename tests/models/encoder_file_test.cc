@@ -122,6 +122,37 @@ TEST_F(EncoderFileTest, OneOfBeforeTransformersIsRead) {
             LoadEncoder(path_, TestDevice(), "float32").Fingerprint());
 }
 
+TEST_F(EncoderFileTest, HeadsOfBeforeNormsAreReadAndNormsAreKept) {
+  SafetensorsFile file = ReadSafetensors(path_);
+  std::string& spec = file.metadata.at("head.rank");
+  const std::string norm = ",\"norm\":\"none\"";
+  ASSERT_NE(spec.find(norm), std::string::npos) << spec;
+  spec.erase(spec.find(norm), norm.size());
+  const auto old = folder_ / "old.safetensors";
+  WriteSafetensors(old, file.tensors, file.metadata);
+  EXPECT_EQ(LoadEncoderFile(old).heads.at("rank")->spec().norm, "none");
+
+  Rng rng(7);
+  const auto head = std::make_shared<HeadImpl>(
+      HeadSpec{.in_dim = 12, .hidden = {6}, .out_dim = 3, .norm = "batch"}, rng);
+  const torch::Tensor x = RandomNormal(rng, {2, 20, 12});
+  EXPECT_EQ(head->forward(x).sizes(), (std::vector<int64_t>{2, 20, 3}));  // moves its statistics
+  const auto path = folder_ / "norm.safetensors";
+  SaveEncoder(path, *net_, {{"classifier", head}}, {});
+  head->eval();
+  const Encoder encoder = LoadEncoder(path, torch::kCPU, "float32");
+  EXPECT_TRUE(torch::equal(encoder.ApplyHead("classifier", x), head->forward(x)));
+  // Linear without bias, BatchNorm, ReLU, linear.
+  const TensorDict w = ModuleState(*head);
+  auto hidden = torch::matmul(x, w.at("layers.0.weight").t());
+  hidden =
+      (hidden - w.at("layers.1.running_mean")) / torch::sqrt(w.at("layers.1.running_var") + 1e-5);
+  const auto expected =
+      torch::matmul(torch::relu(hidden), w.at("layers.3.weight").t()) + w.at("layers.3.bias");
+  EXPECT_TRUE(torch::allclose(head->forward(x), expected, 1e-5, 1e-6));
+  EXPECT_FALSE(w.contains("layers.0.bias"));
+}
+
 TEST_F(EncoderFileTest, WrongSpec) {
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata.erase("spec"); }), "'spec'");
   EXPECT_MENTIONS(RefusalOf([](auto& f) { f.metadata["spec"] = "{\"arch\":"; }), "JSON");

@@ -39,8 +39,8 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
   std::vector<int64_t> steps;
   std::vector<Metrics> rows;
   const PretrainResult result =
-      Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / "encoder.safetensors", kCpu,
-               {[&](int64_t step, const Metrics& row) {
+      Pretrain(options, TinySpec(GetParam()), TinyClips(GetParam()),
+               folder_ / "encoder.safetensors", kCpu, {[&](int64_t step, const Metrics& row) {
                  steps.push_back(step);
                  rows.push_back(row);
                }});
@@ -61,17 +61,19 @@ TEST_P(PretrainConformance, LossFallsAndNumbersAreReported) {
 
 TEST_P(PretrainConformance, EncoderFileLoads) {
   const auto path = folder_ / "encoder.safetensors";
-  Pretrain(TinyOptions(GetParam()), TinySpec(GetParam()), Squares(), path, kCpu, {},
+  Pretrain(TinyOptions(GetParam()), TinySpec(GetParam()), TinyClips(GetParam()), path, kCpu, {},
            {{"data", "squares"}});
   const Encoder encoder = LoadEncoder(path, kCpu, "float32");
   EXPECT_EQ(encoder.info().at("method"), GetParam());
   EXPECT_EQ(encoder.info().at("iterations"), "3");
   EXPECT_EQ(encoder.info().at("seed"), "1");
   EXPECT_EQ(encoder.info().at("data"), "squares");
-  const bool cosine =
-      GetParam() == "simclr" || GetParam() == "dino" || GetParam().starts_with("moco");
+  const bool cosine = GetParam() == "simclr" || GetParam() == "dino" ||
+                      GetParam().starts_with("moco") || LearnsFromLabels(GetParam());
   EXPECT_EQ(encoder.spec().metric, cosine ? "cosine" : "l2");
   EXPECT_EQ(encoder.HasHead("rank"), GetParam() == "ranking");
+  EXPECT_EQ(encoder.HasHead("projection"), GetParam() == "simclr");
+  EXPECT_EQ(encoder.HasHead("classifier"), LearnsFromLabels(GetParam()));
   const torch::Tensor z = encoder.Embed(Squares().clips[0].frames);
   EXPECT_EQ(z.sizes(), (std::vector<int64_t>{16, 16}));
   EXPECT_TRUE(z.isfinite().all().item<bool>());
@@ -80,7 +82,7 @@ TEST_P(PretrainConformance, EncoderFileLoads) {
 TEST_P(PretrainConformance, SameSeedSameBits) {
   const PretrainOptions options = TinyOptions(GetParam(), 5);
   for (const char* name : {"a.safetensors", "b.safetensors"}) {
-    Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / name, kCpu);
+    Pretrain(options, TinySpec(GetParam()), TinyClips(GetParam()), folder_ / name, kCpu);
   }
   EXPECT_EQ(ReadFile(folder_ / "a.safetensors"), ReadFile(folder_ / "b.safetensors"));
 }
@@ -89,19 +91,20 @@ TEST_P(PretrainConformance, SameSeedSameBits) {
 TEST_P(PretrainConformance, InterruptedAndContinuedIsBitForBit) {
   PretrainOptions options = TinyOptions(GetParam(), 8);
   options.log_every = 8;
-  const PretrainResult whole =
-      Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / "whole.safetensors", kCpu);
+  const PretrainResult whole = Pretrain(options, TinySpec(GetParam()), TinyClips(GetParam()),
+                                        folder_ / "whole.safetensors", kCpu);
 
   const auto path = folder_ / "parts.safetensors";
   PretrainOptions first = options;
   first.log_every = 4;
-  EXPECT_THROW(Pretrain(first, TinySpec(GetParam()), Squares(), path, kCpu,
+  EXPECT_THROW(Pretrain(first, TinySpec(GetParam()), TinyClips(GetParam()), path, kCpu,
                         {[](int64_t, const Metrics&) { RequestInterrupt(true); }}),
                Interrupted);
   RequestInterrupt(false);
   EXPECT_FALSE(std::filesystem::exists(path));
   ASSERT_TRUE(std::filesystem::exists(CheckpointPath(path)));
-  const PretrainResult rest = Pretrain(options, TinySpec(GetParam()), Squares(), path, kCpu);
+  const PretrainResult rest =
+      Pretrain(options, TinySpec(GetParam()), TinyClips(GetParam()), path, kCpu);
   EXPECT_EQ(rest.resumed_from, 4);
   EXPECT_EQ(ReadFile(path), ReadFile(folder_ / "whole.safetensors"));
   EXPECT_EQ(rest.final_metrics.at("pretrain/embedding_std"),
@@ -112,19 +115,20 @@ TEST_P(PretrainConformance, InterruptedAndContinuedIsBitForBit) {
 TEST_P(PretrainConformance, PeriodicCheckpointContinuesWithTheRunningMeans) {
   PretrainOptions options = TinyOptions(GetParam(), 8);
   options.log_every = 8;
-  const PretrainResult whole =
-      Pretrain(options, TinySpec(GetParam()), Squares(), folder_ / "whole.safetensors", kCpu);
+  const PretrainResult whole = Pretrain(options, TinySpec(GetParam()), TinyClips(GetParam()),
+                                        folder_ / "whole.safetensors", kCpu);
   // The copy of a checkpoint that is taken every 3 iterations: what a killed process leaves behind.
   const auto path = folder_ / "killed.safetensors";
   PretrainOptions killed = options;
   killed.checkpoint_every = 3;
   const auto saved = folder_ / "saved";
-  Pretrain(killed, TinySpec(GetParam()), Squares(), path, kCpu, {[&](int64_t, const Metrics&) {
-             std::filesystem::copy_file(CheckpointPath(path), saved);
-           }});
+  Pretrain(
+      killed, TinySpec(GetParam()), TinyClips(GetParam()), path, kCpu,
+      {[&](int64_t, const Metrics&) { std::filesystem::copy_file(CheckpointPath(path), saved); }});
   std::filesystem::remove(path);
   std::filesystem::rename(saved, CheckpointPath(path));
-  const PretrainResult rest = Pretrain(options, TinySpec(GetParam()), Squares(), path, kCpu);
+  const PretrainResult rest =
+      Pretrain(options, TinySpec(GetParam()), TinyClips(GetParam()), path, kCpu);
   EXPECT_EQ(rest.resumed_from, 6);
   EXPECT_EQ(ReadFile(path), ReadFile(folder_ / "whole.safetensors"));
   EXPECT_EQ(rest.final_metrics.at("pretrain/loss"), whole.final_metrics.at("pretrain/loss"));
@@ -134,7 +138,9 @@ TEST_P(PretrainConformance, FrameStacksTrain) {
   EncoderSpec spec = TinySpec(GetParam());
   spec.frame_stack = 2;
   const auto path = folder_ / "encoder.safetensors";
-  Pretrain(TinyOptions(GetParam()), spec, Squares(), path, kCpu);
+  PretrainOptions options = TinyOptions(GetParam());
+  if (GetParam() == "distill") options.distill.teacher = TeacherFile(spec);
+  Pretrain(options, spec, TinyClips(GetParam()), path, kCpu);
   const torch::Tensor frames = Squares().clips[0].frames;
   const torch::Tensor stacks = torch::stack({frames.slice(0, 0, 15), frames.slice(0, 1, 16)}, 1);
   EXPECT_TRUE(LoadEncoder(path, kCpu, "float32").Embed(stacks).isfinite().all().item<bool>());
@@ -150,6 +156,8 @@ struct KeyCase {
 };
 
 std::vector<KeyCase> KeyCases(const std::string& init_from) {
+  const std::string from = "init_from: " + init_from + "\n";
+  const std::string both = "supervised: {mixup: 0.8, cutmix: 1, mixup_mode: elem}";
   return {{"seed: 7"},
           {"iterations: 4"},
           {"batch_size: 4"},
@@ -226,6 +234,25 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"ijepa: {pred_emb_dim: 24}", {"ijepa"}},
           {"ijepa: {pred_depth: 2}", {"ijepa"}},
           {"ijepa: {pred_heads: 2}", {"ijepa"}},
+          {"init_input_size: 48", {"supervised"}, from},
+          {"init_interpolation: dino", {"supervised"}, from + "init_input_size: 48"},
+          {"supervised: {label_fraction: 0.3}", {"supervised"}},
+          {"supervised: {label_fraction: 0.3}", {"distill"}, "distill: {alpha: 0.5}"},
+          {"supervised: {smoothing: 0.1}", {"supervised"}},
+          {"supervised: {mixup: 0.8}", {"supervised"}},
+          {"supervised: {cutmix: 1}", {"supervised"}},
+          {"supervised: {mixup_prob: 0}", {"supervised"}, "supervised: {mixup: 0.8}"},
+          {"supervised: {mixup_switch_prob: 1}", {"supervised"}, both},
+          {"supervised: {mixup_mode: pair}", {"supervised"}, "supervised: {mixup: 0.8}"},
+          {"supervised: {mixup_mode: batch}", {"supervised"}, both},
+          {"supervised: {layer_decay: 0.5}", {"supervised"}},
+          {"supervised: {fine_tune_after_block: 0}", {"supervised"}},
+          {"supervised: {fine_tune_after_block: 2}", {"supervised"}},
+          {"supervised: {ft_proj_selector: 1}", {"supervised"}, from},
+          {"supervised: {head_init_std: 0.1}", {"supervised", "distill"}},
+          {"distill: {teacher: " + TeacherFile(TinySpec(), 4) + "}", {"distill"}},
+          {"distill: {temperature: 3}", {"distill"}},
+          {"distill: {alpha: 0.5}", {"distill"}},
           {"tcn_loss: xirl", {"tcn"}},
           {"margin: 50", {"tcn"}},
           {"positive_window: 4", {"tcn"}},
@@ -254,7 +281,8 @@ Outcome Observe(const PretrainOptions& options, const std::string& arch,
   EncoderSpec spec = TinySpec(options.method);
   if (!arch.empty()) spec.arch = arch;
   try {
-    Pretrain(options, spec, Squares(4, 2), path, kCpu, {[&](int64_t, const Metrics& row) {
+    Pretrain(options, spec, TinyClips(options.method, 4, 2), path, kCpu,
+             {[&](int64_t, const Metrics& row) {
                outcome.losses.push_back(row.at("pretrain/loss"));
                for (const char* name : {"pretrain/knn_acc", "pretrain/linear_acc"}) {
                  if (row.contains(name)) outcome.monitors += name;
@@ -272,7 +300,9 @@ TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
   const auto start = folder_ / "start.safetensors";
   Rng rng(5);
   EncoderSpec spec = TinySpec(GetParam());
-  SaveEncoder(start, *MakeEncoderNet(spec, rng), {}, {});
+  const EncoderNet net = MakeEncoderNet(spec, rng);
+  const ProjectionHeadImpl projection({.in_dim = net->output_dim(), .hidden_dim = 12}, rng);
+  SaveEncoder(start, *net, {{"projection", ToHead(projection)}}, {});
   std::map<std::string, Outcome> bases;
   for (const KeyCase& key : KeyCases(start.string())) {
     const bool reads = key.methods.empty() || std::find(key.methods.begin(), key.methods.end(),
@@ -285,7 +315,8 @@ TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
     const Outcome& before = bases.at(id);
     const Outcome after = Observe(With(base, key.yaml), key.arch, folder_ / "after.safetensors");
     EXPECT_EQ(before.refused, "");
-    const bool may_refuse = key.yaml == "freeze_encoder: true" && GetParam() != "ranking";
+    const bool own_head = GetParam() == "ranking" || LearnsFromLabels(GetParam());
+    const bool may_refuse = key.yaml == "freeze_encoder: true" && !own_head;
     if (may_refuse) {
       EXPECT_THAT(after.refused, HasSubstr("freeze_encoder"));
     } else {
@@ -304,6 +335,13 @@ TEST(PretrainOptionsTest, EveryKeyIsInTheTable) {
   for (const KeyCase& key : KeyCases("x")) covered.insert(key.yaml.substr(0, key.yaml.find(':')));
   for (const FieldDoc& row : Describe(PretrainOptions{})) {
     EXPECT_TRUE(covered.contains(row.path.substr(0, row.path.find('.')))) << row.path;
+    const auto dot = row.path.find('.');
+    if (dot == std::string::npos || row.path.starts_with("augment.")) continue;
+    const std::string nested = row.path.substr(0, dot) + ": {" + row.path.substr(dot + 1) + ":";
+    const auto cases = KeyCases("x");
+    EXPECT_TRUE(std::any_of(cases.begin(), cases.end(), [&](const KeyCase& key) {
+      return key.yaml.starts_with(nested);
+    })) << row.path;
   }
 }
 

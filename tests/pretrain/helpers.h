@@ -23,6 +23,9 @@
 #include "core/tensor_file.h"
 #include "media/clips.h"
 #include "models/encoder.h"
+#include "pretrain/heads.h"
+#include "pretrain/method.h"
+#include "pretrain/pictures.h"
 #include "pretrain/trainer.h"
 
 namespace v2r {
@@ -68,43 +71,39 @@ inline EncoderSpec TinySpec() {
   return spec;
 }
 
-// What the method takes: transformers only for mae and ijepa, small views of dino only after global pooling.
+// Squares of two colours, which are their classes: clip i is of class i % 2.
+inline ClipSet ColouredSquares(int64_t good = 18, int64_t random = 0, int64_t frames = 8) {
+  ClipSet set = Squares(good, random, frames);
+  set.classes = {"red", "blue"};
+  for (size_t i = 0; i < set.clips.size(); ++i) {
+    Clip& clip = set.clips[i];
+    clip.target = static_cast<int64_t>(i % 2);
+    if (clip.target == 1) clip.frames = clip.frames.flip(3).contiguous();
+  }
+  return set;
+}
+
+inline bool LearnsFromLabels(const std::string& method) {
+  return method == "supervised" || method == "distill";
+}
+
+// Clips that the method can learn from.
+inline ClipSet TinyClips(const std::string& method, int64_t good = 6, int64_t random = 0) {
+  return LearnsFromLabels(method) ? ColouredSquares(3 * good, 3 * random) : Squares(good, random);
+}
+
+// What the method takes: transformers only for mae and ijepa, small views of dino only after global
+// pooling; a transformer for supervised, whose layers all options know.
 inline EncoderSpec TinySpec(const std::string& method) {
   EncoderSpec spec = TinySpec();
   if (method == "dino") spec.pooling = "avg";
-  if (method != "mae" && method != "ijepa") return spec;
+  if (method != "mae" && method != "ijepa" && method != "supervised") return spec;
   spec.arch = "vit_micro";
   spec.depth = 2;
   spec.pooling = "avg";
-  spec.cls_token = method == "mae";
+  spec.cls_token = method != "ijepa";
   if (method == "ijepa") spec.patch_size = 4;
   return spec;
-}
-
-inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations = 3) {
-  PretrainOptions options;
-  options.method = method;
-  options.iterations = iterations;
-  options.batch_size = 8;
-  options.negative_window = 5;
-  options.projection_hidden = 16;
-  options.projection_dim = 8;
-  options.rank_hidden = {16};
-  options.queue_size = 64;
-  options.decoder_dim = 16;
-  options.decoder_depth = 1;
-  options.ijepa.min_keep = 4;
-  options.ijepa.pred_emb_dim = 16;
-  options.ijepa.pred_depth = 1;
-  options.out_dim = 32;
-  options.local_crops_number = 2;
-  return options;
-}
-
-// Sets keys as a config file would.
-inline PretrainOptions With(PretrainOptions options, const std::string& yaml) {
-  Bind(ParseYaml(yaml, "test"), options, "pretrain");
-  return options;
 }
 
 // A folder that goes away.
@@ -124,6 +123,49 @@ class TempFolder {
  private:
   std::filesystem::path path_;
 };
+
+// A teacher of two classes, sure of itself on ColouredSquares(), whose weights are those of `seed`.
+inline std::string TeacherFile(const EncoderSpec& spec, uint64_t seed = 3) {
+  static const TempFolder folder;
+  const auto path = folder / fmt::format("teacher_{}_{}.safetensors", spec.frame_stack, seed);
+  if (std::filesystem::exists(path)) return path.string();
+  Rng rng(seed);
+  const EncoderNet net = MakeEncoderNet(spec, rng);
+  const ClipSet clips = ColouredSquares();
+  DataDependentInit(*net, Normalise(spec, PlainViews(clips, SpreadFrames(clips, 64), spec)));
+  const auto head =
+      std::make_shared<HeadImpl>(HeadSpec{.in_dim = net->output_dim(), .out_dim = 2}, rng);
+  InitLastLayer(*head, 2, rng);
+  SaveEncoder(path, *net, {{"classifier", head}}, {{"classes", "red, blue"}});
+  return path.string();
+}
+
+inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations = 3) {
+  PretrainOptions options;
+  options.method = method;
+  options.iterations = iterations;
+  options.batch_size = 8;
+  options.negative_window = 5;
+  options.projection_hidden = 16;
+  options.projection_dim = 8;
+  options.rank_hidden = {16};
+  options.queue_size = 64;
+  options.decoder_dim = 16;
+  options.decoder_depth = 1;
+  options.ijepa.min_keep = 4;
+  options.ijepa.pred_emb_dim = 16;
+  options.ijepa.pred_depth = 1;
+  options.out_dim = 32;
+  options.local_crops_number = 2;
+  if (method == "distill") options.distill.teacher = TeacherFile(TinySpec());
+  return options;
+}
+
+// Sets keys as a config file would.
+inline PretrainOptions With(PretrainOptions options, const std::string& yaml) {
+  Bind(ParseYaml(yaml, "test"), options, "pretrain");
+  return options;
+}
 
 // What is logged while it lives.
 class LogCapture {
