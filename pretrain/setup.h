@@ -33,8 +33,9 @@ struct StartingNet {
 StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& spec, Rng& rng);
 
 // adamw and adam with beta1 .9, sgd with momentum .9, lars as in MoCo v3 (learn/lars.h) with
-// momentum .9. With decay_norm_and_bias=false parameters of at most one dimension form a second
-// group without weight decay.
+// momentum .9, lars_clip as in solo-learn's recipes with trust .02 and momentum .9. With
+// decay_norm_and_bias=false parameters of at most one dimension form a second group without weight
+// decay.
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& options,
                                                        std::vector<torch::Tensor> parameters);
 
