@@ -106,12 +106,14 @@ TEST(FirstLossTest, MaeIsOnePlusTheDecodersVariance) {
                            static_cast<int>(dim)),
                Noise(3, 16));
     const double pixels = 8 * 8 * 3;
-    EXPECT_NEAR(first.loss, 1 + 2 * dim / (dim + pixels), 0.1) << dim;
+    // All removed patches look alike to it: a mean of 192 squares, 10 % deviation.
+    const double variance = 2 * dim / (dim + pixels);
+    EXPECT_NEAR(first.loss, 1 + variance, 0.3 * variance) << dim;
   }
   const First raw =
       LossOf("{method: mae, norm_pix_loss: false, decoder_dim: 64, batch_size: 16}", Noise(3, 16));
   // Uniform pixels, scaled to [-1, 1], have variance 1/3.
-  EXPECT_NEAR(raw.loss, 1.0 / 3 + 0.5, 0.1);
+  EXPECT_NEAR(raw.loss, 1.0 / 3 + 0.5, 0.15);
 }
 
 // Targets are LayerNorm's, the fresh predictor's output is next to nothing: the mean smooth L1 of a

@@ -136,7 +136,9 @@ TEST(Mae, TheDecoderIsAPartOfTheEncoderFile) {
   const TempFolder folder;
   const ClipSet clips = Squares();
   const auto path = folder / "mae.safetensors";
-  PretrainOptions options = With(TinyOptions("mae", 40), "{mask_ratio: 0.5, learning_rate: 0.003}");
+  const PretrainOptions options =
+      With(TinyOptions("mae", 80), "{mask_ratio: 0.5, learning_rate: 0.003, log_every: 20, "
+                                   "augment: {preset: none}}");
   std::vector<double> losses;
   Pretrain(options, TinySpec("mae"), clips, path, kCpu,
            {[&](int64_t, const Metrics& row) { losses.push_back(row.at("pretrain/loss")); }});

@@ -4,8 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "core/interrupt.h"
-#include "models/vit.h"
-#include "pretrain/checkpoint.h"
+#include "pretrain/method.h"
 #include "pretrain/pictures.h"
 #include "pretrain/registry.h"
 #include "pretrain/setup.h"
@@ -23,12 +22,16 @@ struct Trained {
   std::unique_ptr<torch::optim::Optimizer> optimizer;
 };
 
+// As the trainer starts.
 Trained Start(const PretrainOptions& options, const ClipSet& clips) {
   Rng rng(3);
+  const EncoderSpec spec = TinySpec(options.method);
+  const EncoderNet net = MakeEncoderNet(spec, rng);
+  const torch::Tensor demos = PlainViews(clips, SpreadFrames(clips, 16), spec);
   Trained t;
-  t.method = PretrainMethods().Make(options.method, options,
-                                    MakeEncoderNet(TinySpec(options.method), rng), rng);
-  t.method->Prepare(clips, PlainViews(clips, SpreadFrames(clips, 16), TinySpec(options.method)));
+  t.method = PretrainMethods().Make(options.method, options, net, rng);
+  DataDependentInit(*net, Normalise(spec, demos));
+  t.method->Prepare(clips, demos);
   t.optimizer = MakeOptimizer(options, t.method->Parameters());
   return t;
 }
