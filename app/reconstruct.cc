@@ -53,7 +53,7 @@ int64_t WriteReconstructions(MaskedAutoencoder& model, const ClipSet& clips,
       };
       rows.push_back(TileRow({{fmt::format("frame {}", frames[i].frame), tile(pictures)},
                               {"masked", tile(painted.masked)},
-                              {"reconstruction", tile(painted.pasted)}}));
+                              {"painted", tile(painted.pasted)}}));
     }
     WritePng(folder / (FileNameOf(clips.clips[c]) + ".png"), Stacked(rows).view());
     progress.Update(static_cast<int64_t>(c) + 1, clips.clips[c].name);

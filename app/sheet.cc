@@ -15,7 +15,9 @@ constexpr Color kWhite = {255, 255, 255};
 
 }  // namespace
 
-int TileScale(int64_t size) { return std::max(1, kTile / static_cast<int>(size)); }
+int TileScale(int64_t size) {
+  return (kTile + static_cast<int>(size) - 1) / static_cast<int>(size);
+}
 
 Image FrameImage(const torch::Tensor& picture, int side) {
   const torch::Tensor bytes = (picture.clamp(0, 1).permute({1, 2, 0}) * 255)

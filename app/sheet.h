@@ -14,7 +14,7 @@
 
 namespace v2r {
 
-// How many pixels a side one pixel of a frame of `size` becomes, so that a tile has 128.
+// How many pixels a side one pixel of a frame of `size` becomes, so that a tile has at least 128.
 int TileScale(int64_t size);
 // float [3,H,W] in [0,1] (what is outside is cut), each pixel a square of `side`.
 Image FrameImage(const torch::Tensor& picture, int side);
