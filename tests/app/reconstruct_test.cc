@@ -34,13 +34,27 @@ class ReconstructCommandTest : public MiniRun {
         WritePng(root_ / "clips" / clip / fmt::format("{}.png", t), image.view());
       }
     }
-    PretrainCommand(
-        {"data.path=" + (root_ / "clips").string(), "pretrain=mae", "pretrain.iterations=3",
-         "pretrain.batch_size=4", "pretrain.decoder_dim=16", "pretrain.decoder_depth=1",
-         "pretrain.labels=[good]", "pretrain.monitor_frames=0", "encoder=vit_micro",
-         "encoder.width=0.25", "encoder.depth=1", "encoder.input_size=32", "encoder.patch_size=8",
-         "encoder.mean=[0,0,0]", "encoder.std=[1,1,1]", "encoder.background=none",
-         "out=" + (root_ / "mae.safetensors").string(), "device=cpu", "torch_threads=1"});
+    PretrainCommand({"data.path=" + (root_ / "clips").string(),
+                     "pretrain=mae",
+                     "pretrain.iterations=3",
+                     "pretrain.warmup_iterations=0",
+                     "pretrain.mask_ratio=0.75",
+                     "pretrain.batch_size=4",
+                     "pretrain.decoder_dim=16",
+                     "pretrain.decoder_depth=1",
+                     "pretrain.labels=[good]",
+                     "pretrain.monitor_frames=0",
+                     "encoder=vit_micro",
+                     "encoder.width=0.25",
+                     "encoder.depth=1",
+                     "encoder.input_size=32",
+                     "encoder.patch_size=8",
+                     "encoder.mean=[0,0,0]",
+                     "encoder.std=[1,1,1]",
+                     "encoder.background=none",
+                     "out=" + (root_ / "mae.safetensors").string(),
+                     "device=cpu",
+                     "torch_threads=1"});
     Rng rng(1);
     EncoderSpec conv;
     conv.input_size = 32;
