@@ -237,6 +237,22 @@ TEST(PrecisionTest, ShortTypesComeCloseForEveryMethod) {
   }
 }
 
+TEST(PrecisionTest, ShortTypesLearnWhatFp32Learns) {
+  const TempFolder folder;
+  const auto last = [&](const std::string& precision) {
+    PretrainOptions options = With(TinyOptions("mae", 80), "{learning_rate: 0.003, log_every: 20}");
+    options.precision = precision;
+    const auto path = folder / (precision + ".safetensors");
+    const PretrainResult result = Pretrain(options, TinySpec("mae"), Squares(), path, kCpu);
+    return result.final_metrics.at("pretrain/loss");
+  };
+  const double exact = last("fp32");
+  EXPECT_LT(exact, 0.7);
+  for (const char* precision : {"bf16", "fp16"}) {
+    EXPECT_NEAR(last(precision), exact, 0.1 * exact) << precision;
+  }
+}
+
 // Scale, momentum of the slow networks, queue and the loader's place are all in the checkpoint.
 TEST(PrecisionTest, AccumulatedAndShortContinuesBitForBit) {
   const TempFolder folder;
