@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/sheet.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/frame.h"
@@ -17,11 +18,6 @@
 
 namespace v2r {
 namespace {
-
-constexpr int kTile = 128;  // least side of a picture
-constexpr int kTitle = 18;  // strip above it
-constexpr double kTextScale = 0.5;
-constexpr Color kWhite = {255, 255, 255};
 
 // Black, red, yellow, white.
 Color Heat(double value) {
@@ -47,39 +43,17 @@ Image HeatImage(const torch::Tensor& map, int side) {
   return image;
 }
 
-// float [3,H,W] in [0,1], each pixel a square of `side`.
-Image FrameImage(const torch::Tensor& picture, int side) {
-  const torch::Tensor bytes = (picture.permute({1, 2, 0}) * 255)
-                                  .round()
-                                  .to(torch::kCPU, torch::kByte)
-                                  .repeat_interleave(side, 0)
-                                  .repeat_interleave(side, 1)
-                                  .contiguous();
-  Image image(static_cast<int>(bytes.size(0)), static_cast<int>(bytes.size(1)));
-  std::copy_n(bytes.const_data_ptr<uint8_t>(), image.pixels.size(), image.pixels.begin());
-  return image;
-}
-
 // picture [3,H,W], maps [heads,rows,cols].
 Image Sheet(const torch::Tensor& picture, const torch::Tensor& maps, int64_t patch) {
-  const auto size = static_cast<int>(picture.size(1));
-  const int side = std::max(1, kTile / size);
-  std::vector<std::pair<std::string, Image>> tiles;
+  const int side = TileScale(picture.size(1));
+  std::vector<TitledTile> tiles;
   tiles.emplace_back("frame", FrameImage(picture, side));
   const int square = side * static_cast<int>(patch);
   tiles.emplace_back("mean", HeatImage(maps.mean(0), square));
   for (int64_t h = 0; h < maps.size(0); ++h) {
     tiles.emplace_back(fmt::format("head {}", h), HeatImage(maps[h], square));
   }
-  const int width = size * side;
-  Image sheet(width + kTitle, width * static_cast<int>(tiles.size()));
-  int x = 0;
-  for (const auto& [title, image] : tiles) {
-    DrawText(sheet, title, x + 3, kTitle - 5, kTextScale, kWhite);
-    Paste(sheet, image.view(), x, kTitle);
-    x += width;
-  }
-  return sheet;
+  return TileRow(tiles);
 }
 
 }  // namespace
@@ -128,19 +102,14 @@ int64_t WriteAttention(VitImpl& net, const ClipSet& clips, const AttentionOption
   int64_t written = 0;
   for (size_t c = 0; c < clips.clips.size(); ++c) {
     PollInterrupt();
-    const int64_t length = clips.clips[c].frames.size(0);
-    const int64_t count = std::min(options.frames, length);
-    std::vector<FrameIndex> frames;
-    for (int64_t i = 0; i < count; ++i) {
-      frames.push_back({static_cast<int64_t>(c), count > 1 ? i * (length - 1) / (count - 1) : 0});
-    }
+    const auto frames = SpreadOverClip(clips, static_cast<int64_t>(c), options.frames);
     const torch::Tensor pictures = PlainViews(clips, frames, spec).to(device);
     const torch::Tensor maps = AttentionMaps(net, Normalise(spec, pictures), options.threshold);
-    std::string name = clips.clips[c].name;
-    std::replace(name.begin(), name.end(), '/', '_');
-    for (int64_t i = 0; i < count; ++i) {
-      const torch::Tensor newest = pictures[i].slice(0, -3);  // of a stack
-      const Image sheet = Sheet(newest, maps[i], spec.patch_size);
+    const std::string name = FileNameOf(clips.clips[c]);
+    for (size_t i = 0; i < frames.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
+      const torch::Tensor newest = pictures[row].slice(0, -3);  // of a stack
+      const Image sheet = Sheet(newest, maps[row], spec.patch_size);
       WritePng(folder / fmt::format("{}_frame_{:06}.png", name, frames[i].frame), sheet.view());
       ++written;
     }

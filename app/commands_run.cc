@@ -145,9 +145,17 @@ int EmbedCommand(const Words& overrides) {
   options.data.frame_size = encoder.spec().input_size;
   options.data.resize = encoder.spec().resize;
   const ClipSet clips = LoadClips(options.data);
-  std::filesystem::path pictures = options.out;
-  pictures.replace_extension();
-  pictures += "_attention";
+  const auto beside = [&](const char* what) {
+    std::filesystem::path folder = options.out;
+    return folder.replace_extension() += what;
+  };
+  const auto pictures = beside("_attention"), sheets = beside("_reconstruction");
+  int64_t painted = 0;
+  if (options.reconstruct.enabled) {
+    auto model = LoadMaskedAutoencoder(options.encoder.path, options.reconstruct.mask_ratio,
+                                       encoder.device());
+    painted = WriteReconstructions(model, clips, options.reconstruct, sheets, encoder.device());
+  }
   int64_t drawn = 0;
   if (options.attention.enabled) {
     const EncoderNet net = LoadEncoderFile(options.encoder.path).net;
@@ -166,6 +174,9 @@ int EmbedCommand(const Words& overrides) {
   std::cout << fmt::format("{} clips embedded into {}\n", embeddings.size(), options.out);
   if (options.attention.enabled) {
     std::cout << fmt::format("attention: {} pictures in {}\n", drawn, pictures.string());
+  }
+  if (options.reconstruct.enabled) {
+    std::cout << fmt::format("reconstruction: {} pictures in {}\n", painted, sheets.string());
   }
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "learn/losses.h"
 #include "media/manifest.h"
 #include "pretrain/finetune.h"
 #include "pretrain/trainer.h"
@@ -96,6 +97,19 @@ void WriteScores(const Evaluation& evaluation, const EvaluateCommandOptions& opt
   WriteFileAtomic(fs::path(options.out) / "scores.json", json.dump(2) + "\n");
 }
 
+// Two views of the test pictures' embeddings: the plane in which they spread most, and who is whose
+// neighbour by the encoder's own distance.
+void WriteScatters(const EvaluateCommandOptions& options, const LabelledData& data,
+                   const torch::Tensor& test, const std::string& metric) {
+  constexpr int64_t kFewest = 4;  // points that t-SNE makes sense of
+  const fs::path folder = options.out;
+  const torch::Tensor rows = ScatterRows(test), plane = PrincipalPlane(rows);
+  WriteScatter(folder / "embedding.svg", data, plane);
+  if (options.tsne.iterations == 0 || rows.size(0) < kFewest) return;
+  const torch::Tensor points = metric == "cosine" ? L2Normalize(rows) : rows;
+  WriteScatter(folder / "tsne.svg", data, Tsne(points, plane, options.tsne));
+}
+
 }  // namespace
 
 Evaluation EvaluateEncoder(const EvaluateCommandOptions& options) {
@@ -148,7 +162,7 @@ Evaluation EvaluateEncoder(const EvaluateCommandOptions& options) {
   if (options.strips > 0) {
     WriteNeighbours(fs::path(options.out) / "neighbours.png", data, z_train, z_test,
                     options.strips);
-    WriteScatter(fs::path(options.out) / "embedding.svg", data, z_test);
+    WriteScatters(options, data, z_test, encoder.spec().metric);
   }
   if (options.baselines) {
     if (encoder.spec().arch != "pixels") {

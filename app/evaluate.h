@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "learn/tsne.h"
 #include "media/clips.h"
 #include "pretrain/evaluate.h"
 
@@ -31,6 +32,7 @@ struct EvaluateCommandOptions {
   EvaluatedEncoder encoder;
   bool baselines = true;
   int64_t strips = 8;
+  TsneOptions tsne;
   EvaluateOptions evaluate;
 
   EvaluateCommandOptions() { test_data.split = "test"; }
@@ -39,7 +41,7 @@ struct EvaluateCommandOptions {
   void Fields(V& v) {
     v("out", out,
       "folder for scores.json, neighbours.png (a test picture and its nearest training pictures a "
-      "row) and embedding.svg (first two principal components of the test pictures)");
+      "row), embedding.svg (first two principal components of the test pictures) and tsne.svg");
     v("device", device, "auto, cpu, cuda or cuda:N");
     v("torch_threads", torch_threads, "intra-op threads, 0 = number of cores", AtLeast(0));
     v("data", data, "labelled training pictures (data=PATH is short for data.path=PATH)");
@@ -49,7 +51,8 @@ struct EvaluateCommandOptions {
     v("encoder", encoder, "what is evaluated");
     v("baselines", baselines,
       "also score the same network untrained (as pretrain=random_init leaves it) and raw pixels");
-    v("strips", strips, "rows of neighbours.png, 0 = neither picture", AtLeast(0));
+    v("strips", strips, "rows of neighbours.png, 0 = no pictures at all", AtLeast(0));
+    v("tsne", tsne, "tsne.svg: t-SNE of the test pictures");
     v("evaluate", evaluate, "measures");
   }
 };

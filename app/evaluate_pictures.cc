@@ -73,12 +73,15 @@ void WriteNeighbours(const std::filesystem::path& path, const LabelledData& data
   WritePng(path, image.view());
 }
 
+torch::Tensor ScatterRows(const torch::Tensor& test) {
+  const int64_t count = test.size(0);
+  return test.slice(0, 0, count, (count + kMaxPoints - 1) / kMaxPoints);
+}
+
 void WriteScatter(const std::filesystem::path& path, const LabelledData& data,
-                  const torch::Tensor& test) {
-  const int64_t every = (test.size(0) + kMaxPoints - 1) / kMaxPoints;
-  const auto z = test.slice(0, 0, test.size(0), every);
-  const auto targets = data.test.targets.slice(0, 0, test.size(0), every).contiguous();
-  const auto plane = PrincipalPlane(z);
+                  const torch::Tensor& plane) {
+  const auto targets = ScatterRows(data.test.targets).contiguous();
+  V2R_CHECK_EQ(targets.size(0), plane.size(0));
   const auto low = std::get<0>(plane.min(0)), high = std::get<0>(plane.max(0));
   const auto span = (high - low).clamp_min(1e-12);
   const auto at = ((plane - low) / span).contiguous();

@@ -16,9 +16,11 @@ namespace v2r {
 void WriteNeighbours(const std::filesystem::path& path, const LabelledData& data,
                      const torch::Tensor& train, const torch::Tensor& test, int64_t rows);
 
-// SVG: the test pictures (2,000 of them at most) in the plane of their first two principal
-// components, coloured by class, with a legend (20 classes at most).
+// The rows of test [M,D] that a scatter shows: evenly spaced, 2,000 at most.
+torch::Tensor ScatterRows(const torch::Tensor& test);
+// SVG: these test pictures at their places in the plane [rows,2], coloured by class, with a legend
+// (20 classes at most).
 void WriteScatter(const std::filesystem::path& path, const LabelledData& data,
-                  const torch::Tensor& test);
+                  const torch::Tensor& plane);
 
 }  // namespace v2r

@@ -49,7 +49,7 @@ int Run(int argc, char** argv) {
 
   Words words;
   std::string text, run, checkpoint = "last", out, device = "auto";
-  bool multirun = false, allow_software_gl = false, attention = false;
+  bool multirun = false, allow_software_gl = false, attention = false, reconstruct = false;
   int64_t episodes = 0, seed = 10000;
   std::vector<std::string> alias_values(std::size(kAliases));
 
@@ -75,6 +75,9 @@ int Run(int argc, char** argv) {
   CLI::App* embed = with_words(app.add_subcommand("embed", "videos -> embeddings"));
   embed->add_flag("--attention", attention,
                   "also write pictures of where a transformer looks (attention.enabled=true)");
+  embed->add_flag("--reconstruct", reconstruct,
+                  "also write what a masked autoencoder paints over removed patches "
+                  "(reconstruct.enabled=true)");
   std::string file, format, names;
   CLI::App* import = app.add_subcommand(
       "import", "weights of torchvision, MoCo, DINO, MAE, ... -> encoder file");
@@ -182,6 +185,7 @@ int Run(int argc, char** argv) {
   if (*demos) return v2r::DemosCommand(words);
   if (*pretrain) return v2r::PretrainCommand(words);
   if (attention) words.push_back("attention.enabled=true");
+  if (reconstruct) words.push_back("reconstruct.enabled=true");
   if (*embed) return v2r::EmbedCommand(words);
   if (*import) return v2r::ImportCommand(file, words);
   if (*export_command) return v2r::ExportCommand(file, words);

@@ -6,6 +6,7 @@
 
 #include "agents/make.h"
 #include "app/attention.h"
+#include "app/reconstruct.h"
 #include "core/options.h"
 #include "envs/make.h"
 #include "media/clips.h"
@@ -189,6 +190,7 @@ struct EmbedCommandOptions {
   DataOptions data;
   EncoderOptions encoder;
   AttentionOptions attention;
+  ReconstructOptions reconstruct;
 
   template <typename V>
   void Fields(V& v) {
@@ -199,6 +201,7 @@ struct EmbedCommandOptions {
     v("data", data, "videos (data=FOLDER is short for data.path=FOLDER)");
     v("encoder", encoder, "encoder.path: the encoder file (encoder=FILE)");
     v("attention", attention, "pictures of where a transformer looks");
+    v("reconstruct", reconstruct, "pictures of what a masked autoencoder paints");
   }
 };
 

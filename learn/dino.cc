@@ -57,6 +57,7 @@ DinoHeadImpl::DinoHeadImpl(const DinoHeadSpec& spec, Rng& rng) {
 
 torch::Tensor DinoHeadImpl::forward(torch::Tensor x) {
   x = mlp_->forward(x);
+  x = x.to(c10::promoteTypes(x.scalar_type(), torch::kFloat));  // short under autocast
   x = x / x.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
   return torch::linear(x, torch::_weight_norm(weight_v_, weight_g_, 0));
 }
@@ -91,9 +92,18 @@ torch::Tensor DinoLossImpl::forward(const torch::Tensor& student, const torch::T
   target_entropy_ = -torch::xlogy(target, target).sum(-1).mean();
   const auto mean_target = target.mean(0);
   mean_target_entropy_ = -torch::xlogy(mean_target, mean_target).sum();
-  center_.mul_(center_momentum_).add_(raw.mean(0, /*keepdim=*/true), 1 - center_momentum_);
+  batch_means_.push_back(raw.mean(0, /*keepdim=*/true));
   const torch::AutoGradMode grad(true);
   return sum / static_cast<double>(2 * (crops - 1));
+}
+
+void DinoLossImpl::UpdateCenter() {
+  const torch::NoGradGuard no_grad;
+  V2R_CHECK(!batch_means_.empty(), "no forward since the last centre");
+  const auto mean = batch_means_.size() == 1 ? batch_means_[0]
+                                             : torch::cat(batch_means_).mean(0, /*keepdim=*/true);
+  center_.mul_(center_momentum_).add_(mean, 1 - center_momentum_);
+  batch_means_.clear();
 }
 
 double DinoCosine(double base, double final, int64_t step, int64_t total, int64_t warmup,

@@ -46,10 +46,12 @@ class DinoLossImpl : public torch::nn::Module {
   DinoLossImpl(int64_t out_dim, double student_temp, double center_momentum);
   // student [V*B,K], crop after crop; teacher [2*B,K] of the first two crops, no gradient. Mean
   // over pairs (teacher's crop, another crop) of the mean over samples of the cross entropy of
-  // softmax((teacher - center) / teacher_temp) against softmax(student / student_temp). Then moves
-  // the centre: center <- m center + (1 - m) mean of the raw teacher logits.
+  // softmax((teacher - center) / teacher_temp) against softmax(student / student_temp).
   torch::Tensor forward(const torch::Tensor& student, const torch::Tensor& teacher,
                         double teacher_temp);
+  // Once a step, after its last forward: center <- m center + (1 - m) mean of the raw teacher
+  // logits of all forwards since the last call.
+  void UpdateCenter();
   const torch::Tensor& center() const { return center_; }
   // Of the last forward, in nats, scalars: mean entropy of a sample's target, and entropy of the
   // batch's mean target. Near ln(out_dim) the first says "uniform", near 0 the second "one output".
@@ -60,6 +62,7 @@ class DinoLossImpl : public torch::nn::Module {
   double student_temp_, center_momentum_;
   torch::Tensor target_entropy_, mean_target_entropy_;
   torch::Tensor center_;
+  std::vector<torch::Tensor> batch_means_;  // [1,out_dim], of the forwards since UpdateCenter()
 };
 TORCH_MODULE(DinoLoss);
 

@@ -18,6 +18,7 @@ bool Adapts(const LarsOptions& options, const torch::Tensor& parameter) {
     case LarsVariant::kMocoV3:
       return parameter.dim() > 1;
     case LarsVariant::kDino:
+    case LarsVariant::kSoloLearn:
       return parameter.dim() != 1;
     case LarsVariant::kSimclr:
       return !options.exclude;
@@ -25,11 +26,25 @@ bool Adapts(const LarsOptions& options, const torch::Tensor& parameter) {
   return false;
 }
 
+// The gradient with weight decay, scaled; as it is where weight or gradient is nil.
+torch::Tensor SoloLearnScaled(const LarsOptions& options, const torch::Tensor& weight,
+                              const torch::Tensor& gradient) {
+  constexpr double kEps = 1e-8;
+  const double decay = options.weight_decay();
+  const auto w = weight.norm(), g = gradient.norm();
+  const auto ratio =
+      (options.trust_coefficient * w / (g + decay * w + kEps) / options.lr()).clamp_max(1);
+  return torch::where(torch::logical_and(w > 0, g > 0), gradient.add(weight, decay) * ratio,
+                      gradient);
+}
+
 // facebookresearch/moco-v3 optimizer.py and dino utils.py: mu <- m mu + q (g + wd w); w <- w - lr
 // mu.
 void TorchStep(const LarsOptions& options, torch::Tensor& weight, torch::Tensor gradient,
                torch::Tensor& momentum) {
-  if (Adapts(options, weight)) {
+  if (Adapts(options, weight) && options.variant == LarsVariant::kSoloLearn) {
+    gradient = SoloLearnScaled(options, weight, gradient);
+  } else if (Adapts(options, weight)) {
     gradient = gradient.add(weight, options.weight_decay());
     gradient = gradient * TrustRatio(weight, gradient, options.trust_coefficient);
   }

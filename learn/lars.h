@@ -1,4 +1,4 @@
-// LARS (You et al. 2017) in the three forms that the self-supervised reference code uses; they are
+// LARS (You et al. 2017) in the four forms that the self-supervised reference code uses; they are
 // not the same optimiser.
 #pragma once
 
@@ -14,8 +14,11 @@ enum class LarsVariant {
             // adapt; popular momentum
   kDino,  // facebookresearch/dino utils.py: parameters with ndim != 1 adapt (0-D ones too); popular
           // momentum
-  kSimclr,  // google-research/simclr tf2/lars_optimizer.py: exclusion by name; classic momentum
-            // (learning rate in the buffer)
+  kSoloLearn,  // vturrisi/solo-learn solo/utils/lars.py with clip_lars_lr and
+               // exclude_bias_n_norm_lars: ndim != 1 adapt, by trust |w| / (|g| + wd |w|) over the
+               // step size, at most 1; popular momentum
+  kSimclr,     // google-research/simclr tf2/lars_optimizer.py: exclusion by name; classic momentum
+               // (learning rate in the buffer)
 };
 
 // Options of one parameter group. A state of SGD's kind, so SaveOptimizer() and LoadOptimizer()

@@ -1,5 +1,7 @@
 #include "learn/losses.h"
 
+#include <vector>
+
 #include "core/error.h"
 
 namespace v2r {
@@ -19,7 +21,8 @@ torch::Tensor L2Normalize(const torch::Tensor& x) {
 
 torch::Tensor NtXentGathered(const torch::Tensor& z1, const torch::Tensor& z2,
                              const torch::Tensor& all1, const torch::Tensor& all2, int64_t offset,
-                             double temperature, const std::string& scaling) {
+                             double temperature, const std::string& scaling,
+                             const torch::Tensor& memory) {
   V2R_CHECK(z1.dim() == 2 && z1.sizes() == z2.sizes() && all1.sizes() == all2.sizes() &&
                 offset + z1.size(0) <= all1.size(0),
             "z1 [{}], z2 [{}], all1 [{}], all2 [{}], offset {}", fmt::join(z1.sizes(), ", "),
@@ -37,10 +40,13 @@ torch::Tensor NtXentGathered(const torch::Tensor& z1, const torch::Tensor& z2,
   };
   const auto logits_ab = torch::matmul(z1, all2.t()) / temperature;
   const auto logits_ba = torch::matmul(z2, all1.t()) / temperature;
-  const auto loss_a =
-      torch::cross_entropy_loss(torch::cat({logits_ab, masked(z1, all1)}, 1), labels);
-  const auto loss_b =
-      torch::cross_entropy_loss(torch::cat({logits_ba, masked(z2, all2)}, 1), labels);
+  const auto loss = [&](const torch::Tensor& other_view, const torch::Tensor& z,
+                        const torch::Tensor& same_view) {
+    std::vector<torch::Tensor> logits = {other_view, masked(z, same_view)};
+    if (memory.defined()) logits.push_back(torch::matmul(z, memory.detach().t()) / temperature);
+    return torch::cross_entropy_loss(torch::cat(logits, 1), labels);
+  };
+  const auto loss_a = loss(logits_ab, z1, all1), loss_b = loss(logits_ba, z2, all2);
   const auto sum = loss_a + loss_b;
   return scaling == "simclr" ? sum : sum / 2;
 }

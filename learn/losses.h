@@ -19,10 +19,12 @@ torch::Tensor L2Normalize(const torch::Tensor& x);
 torch::Tensor NtXent(const torch::Tensor& z1, const torch::Tensor& z2, double temperature,
                      const std::string& scaling = "mean", bool normalize = true);
 // The same for one process's rows z1, z2 [N,D] against the rows of all processes all1, all2 [M,D]
-// (with gradient), of which its own begin at row `offset`. Nothing is normalised here.
+// (with gradient), of which its own begin at row `offset`. `memory` [K,D], if defined: further
+// negatives of every row, without gradient (SimCLR v2, section 2). Nothing is normalised here.
 torch::Tensor NtXentGathered(const torch::Tensor& z1, const torch::Tensor& z2,
                              const torch::Tensor& all1, const torch::Tensor& all2, int64_t offset,
-                             double temperature, const std::string& scaling = "mean");
+                             double temperature, const std::string& scaling = "mean",
+                             const torch::Tensor& memory = {});
 
 // Knowledge distillation, SimCLR v2: tau^2 * mean CE(softmax(teacher / tau), student / tau) over
 // logits [B,C].

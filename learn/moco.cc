@@ -40,7 +40,7 @@ void KeyQueueImpl::Enqueue(const torch::Tensor& keys) {
   pointer_.fill_((at + n) % size());
 }
 
-MocoStep MocoLoss(const Forward& query, const Forward& key, KeyQueueImpl& queue,
+MocoStep MocoLoss(const Forward& query, const Forward& key, const KeyQueueImpl& queue,
                   const torch::Tensor& x1, const torch::Tensor& x2, double temperature,
                   bool symmetric, const std::vector<torch::Tensor>& permutations) {
   V2R_CHECK(permutations.empty() || permutations.size() == (symmetric ? 2u : 1u), "{} permutations",
@@ -58,14 +58,12 @@ MocoStep MocoLoss(const Forward& query, const Forward& key, KeyQueueImpl& queue,
   MocoStep step;
   step.logits = direction(x1, k2);
   step.loss = torch::cross_entropy_loss(step.logits, FirstOfEach(step.logits));
-  if (!symmetric) {
-    queue.Enqueue(k2);
-    return step;
-  }
+  step.keys = k2;
+  if (!symmetric) return step;
   const auto k1 = keys_of(x1, 1);
   const auto logits = direction(x2, k1);
   step.loss = step.loss + torch::cross_entropy_loss(logits, FirstOfEach(logits));
-  queue.Enqueue(torch::cat({k1, k2}));
+  step.keys = torch::cat({k1, k2});
   return step;
 }
 

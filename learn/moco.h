@@ -22,6 +22,8 @@ class KeyQueueImpl : public torch::nn::Module {
   torch::Tensor Logits(const torch::Tensor& q, const torch::Tensor& k, double temperature) const;
   // keys [N,D] replace the oldest. N must divide K.
   void Enqueue(const torch::Tensor& keys);
+  // A copy of the queue, [K,D].
+  torch::Tensor Rows() const { return queue_.detach().t().clone(); }
   int64_t size() const { return queue_.size(1); }
 
  private:
@@ -32,16 +34,17 @@ TORCH_MODULE(KeyQueue);
 using Forward = std::function<torch::Tensor(const torch::Tensor&)>;
 
 // One step of MoCo v1/v2. query and key map a batch of N pictures to vectors [N,D] of any length;
-// `temperature` is T. symmetric: both views are queries once, and the keys of both enter the queue,
-// those of x1 first (the reference's CIFAR-10 notebook). permutations: int64 [N], one a direction,
-// in which the keys' batch is shuffled for BatchNorm and put back afterwards; empty = as it is. The
-// caller moves the key network before (EmaUpdate: the reference does it between the two forward
-// passes, which is the same).
+// `temperature` is T. symmetric: both views are queries once (the reference's CIFAR-10 notebook).
+// permutations: int64 [N], one a direction, in which the keys' batch is shuffled for BatchNorm and
+// put back afterwards; empty = as it is. The caller moves the key network before (EmaUpdate: the
+// reference does it between the two forward passes, which is the same), and enqueues `keys` after
+// the last batch of a step: the queue holds keys of past steps.
 struct MocoStep {
   torch::Tensor loss;    // mean cross entropy; the sum of both directions when symmetric
   torch::Tensor logits;  // of the first direction, [N,1+K]
+  torch::Tensor keys;    // for the queue: of x2 [N,D]; when symmetric [2N,D], those of x1 first
 };
-MocoStep MocoLoss(const Forward& query, const Forward& key, KeyQueueImpl& queue,
+MocoStep MocoLoss(const Forward& query, const Forward& key, const KeyQueueImpl& queue,
                   const torch::Tensor& x1, const torch::Tensor& x2, double temperature,
                   bool symmetric, const std::vector<torch::Tensor>& permutations = {});
 

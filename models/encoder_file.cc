@@ -8,6 +8,7 @@
 #include "core/safetensors.h"
 #include "core/text.h"
 #include "models/encoder.h"
+#include "models/encoder_part.h"
 #include "models/init.h"
 #include "models/spec_json.h"
 
@@ -24,12 +25,13 @@ constexpr const char* kFormat = "v2r-encoder";
 constexpr const char* kVersion = "1";
 constexpr const char* kHeadKey = "head.";
 constexpr const char* kInfoKey = "info.";
+constexpr const char* kPartKey = "part.";
 
-void CheckHeadName(const std::string& name) {
+void CheckName(const char* what, const std::string& name) {
   const bool good = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '_' || c == '-';
   });
-  if (!good) ThrowUser("a head's name must be letters, digits, _ and -, is '{}'", name);
+  if (!good) ThrowUser("a {}'s name must be letters, digits, _ and -, is '{}'", what, name);
 }
 
 const std::string& Metadata(const SafetensorsFile& file, const std::string& key,
@@ -55,27 +57,10 @@ void LoadInto(torch::nn::Module& module, const StateDict& state, const std::stri
   }
 }
 
-}  // namespace
-
-void SaveEncoder(const std::filesystem::path& path, EncoderNetImpl& net,
-                 const std::map<std::string, Head>& heads,
-                 const std::map<std::string, std::string>& info) {
-  StateDict tensors;
-  Merge(tensors, "net", ToStateDict(ModuleState(net)));
-  std::map<std::string, std::string> metadata = {
-      {"format", kFormat}, {"version", kVersion}, {"spec", ToJsonText(net.spec())}};
-  for (const auto& [name, head] : heads) {
-    CheckHeadName(name);
-    Merge(tensors, kHeadKey + name, ToStateDict(ModuleState(*head)));
-    metadata[kHeadKey + name] = ToJsonText(head->spec());
-  }
-  for (const auto& [key, value] : info) metadata[kInfoKey + key] = value;
-  WriteSafetensors(path, tensors, metadata);
-}
-
-EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
+// Read, with format and version looked at.
+SafetensorsFile ReadEncoderFile(const std::filesystem::path& path) {
   const std::string name = path.string();
-  const SafetensorsFile file = ReadSafetensors(path);
+  SafetensorsFile file = ReadSafetensors(path);
   const auto format = file.metadata.find("format");
   if (format == file.metadata.end() || format->second != kFormat) {
     ThrowUser(
@@ -88,6 +73,41 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
         "again",
         name, version, kVersion);
   }
+  return file;
+}
+
+}  // namespace
+
+void SaveEncoder(const std::filesystem::path& path, EncoderNetImpl& net,
+                 const std::map<std::string, Head>& heads,
+                 const std::map<std::string, std::string>& info) {
+  SaveEncoder(path, net, heads, info, {});
+}
+
+void SaveEncoder(const std::filesystem::path& path, EncoderNetImpl& net,
+                 const std::map<std::string, Head>& heads,
+                 const std::map<std::string, std::string>& info, const EncoderParts& parts) {
+  StateDict tensors;
+  Merge(tensors, "net", ToStateDict(ModuleState(net)));
+  std::map<std::string, std::string> metadata = {
+      {"format", kFormat}, {"version", kVersion}, {"spec", ToJsonText(net.spec())}};
+  for (const auto& [name, head] : heads) {
+    CheckName("head", name);
+    Merge(tensors, kHeadKey + name, ToStateDict(ModuleState(*head)));
+    metadata[kHeadKey + name] = ToJsonText(head->spec());
+  }
+  for (const auto& [name, part] : parts) {
+    CheckName("part", name);
+    Merge(tensors, kPartKey + name, ToStateDict(part.tensors));
+    metadata[kPartKey + name] = part.spec;
+  }
+  for (const auto& [key, value] : info) metadata[kInfoKey + key] = value;
+  WriteSafetensors(path, tensors, metadata);
+}
+
+EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  const SafetensorsFile file = ReadEncoderFile(path);
   EncoderFile result;
   Rng unused(0);
   const auto spec =
@@ -109,13 +129,27 @@ EncoderFile LoadEncoderFile(const std::filesystem::path& path) {
   }
   for (const auto& [key, blob] : file.tensors) {
     const auto parts = Split(key, '.');
+    const bool named = parts.size() > 2;
     const bool known = parts[0] == "net" ||
-                       (parts[0] == "head" && parts.size() > 2 && result.heads.contains(parts[1]));
+                       (parts[0] == "head" && named && result.heads.contains(parts[1])) ||
+                       (parts[0] == "part" && named && file.metadata.contains(kPartKey + parts[1]));
     if (!known)
-      ThrowUser("{}: tensor '{}' belongs neither to the net nor to a head the file declares", name,
-                key);
+      ThrowUser(
+          "{}: tensor '{}' belongs neither to the net nor to a head or part the file declares",
+          name, key);
   }
   return result;
+}
+
+EncoderParts LoadEncoderParts(const std::filesystem::path& path) {
+  const SafetensorsFile file = ReadEncoderFile(path);
+  EncoderParts parts;
+  for (const auto& [key, value] : file.metadata) {
+    if (!key.starts_with(kPartKey)) continue;
+    const std::string name = key.substr(std::string(kPartKey).size());
+    parts[name] = {value, ToTensors(Under(file.tensors, key))};
+  }
+  return parts;
 }
 
 Encoder LoadEncoder(const std::filesystem::path& path, const torch::Device& device,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/options.h"
 #include "models/vit_block.h"
 
 namespace v2r {
@@ -16,6 +17,18 @@ struct MaeDecoderSpec {
   int64_t rows = 0, cols = 0;  // of patches
   int64_t pixels = 0;          // numbers in a patch: p * p * channels
   std::string layout = "mae";  // of its fixed positions, as SinCosTable names it
+
+  template <typename V>
+  void Fields(V& v) {
+    v("in_dim", in_dim, "width of the encoder's tokens", AtLeast(1));
+    v("dim", dim, "width", AtLeast(4));
+    v("depth", depth, "blocks", AtLeast(1));
+    v("heads", heads, "heads of a block", AtLeast(1));
+    v("rows", rows, "rows of patches", AtLeast(1));
+    v("cols", cols, "columns of patches", AtLeast(1));
+    v("pixels", pixels, "numbers in a patch", AtLeast(1));
+    v("layout", layout, "of the positions");
+  }
 };
 
 // facebookresearch/mae models_mae.py forward_decoder; parameters decoder_embed, mask_token,

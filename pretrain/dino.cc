@@ -14,7 +14,7 @@
 namespace v2r {
 namespace {
 
-constexpr int64_t kWatch = 50;        // iterations
+constexpr int64_t kWatch = 50;        // batches
 constexpr double kWatchShare = 0.01;  // of ln(out_dim)
 constexpr char kWhat[] = "pretraining checkpoint";
 
@@ -93,7 +93,7 @@ void TargetWatch::Add(double target_entropy, double mean_target_entropy) {
     warned_uniform_ = 1;
     LogWarn(
         "dino has collapsed to uniform targets: teacher entropy {:.4g} of at most ln(out_dim) = "
-        "{:.4g} over {} iterations. The loss stays there. A lower teacher_temp (0.02), a lower "
+        "{:.4g} over {} batches. The loss stays there. A lower teacher_temp (0.02), a lower "
         "ema_momentum (0.99), a smaller out_dim, more varied clips or data_dependent_init=true "
         "help",
         entropy, most_, kWatch);
@@ -102,7 +102,7 @@ void TargetWatch::Add(double target_entropy, double mean_target_entropy) {
     warned_one_ = 1;
     LogWarn(
         "dino has collapsed to one output for all samples: entropy of the mean target {:.4g} of "
-        "at most ln(out_dim) = {:.4g} over {} iterations. A lower center_momentum (0.9), a higher "
+        "at most ln(out_dim) = {:.4g} over {} batches. A lower center_momentum (0.9), a higher "
         "teacher_temp or a smaller learning_rate help",
         mean_entropy, most_, kWatch);
   }
@@ -196,12 +196,14 @@ Pretrainer::StepResult Dino::Loss(const PretrainBatch& batch, int64_t step) {
   {
     const torch::NoGradGuard no_grad;
     const auto globals = Normalise(net_->spec(), batch.tensors.at("globals"));
-    targets = Through(teacher_norm_, teacher_head_, teacher_->forward(globals));
+    targets =
+        Mixed([&] { return Through(teacher_norm_, teacher_head_, teacher_->forward(globals)); });
   }
   const double temperature =
       DinoTeacherTemperature(options_.warmup_teacher_temp, options_.teacher_temp,
                              options_.warmup_teacher_temp_epochs, Epoch(step));
-  const auto loss = loss_->forward(Through(norm_, head_, Embeddings(batch)), targets, temperature);
+  const auto student = Mixed([&] { return Through(norm_, head_, Embeddings(batch)); });
+  const auto loss = loss_->forward(student, targets, temperature);
   const double entropy = loss_->target_entropy().item<double>();
   const double mean_entropy = loss_->mean_target_entropy().item<double>();
   watch_.Add(entropy, mean_entropy);
@@ -217,6 +219,7 @@ void Dino::BeforeStep(int64_t step) {
 }
 
 void Dino::AfterStep(int64_t step, int64_t /*total_steps*/) {
+  loss_->UpdateCenter();
   const double momentum = EmaMomentum(options_, step);
   EmaUpdate(*teacher_, *net_, momentum);
   EmaUpdate(*teacher_head_, *head_, momentum);

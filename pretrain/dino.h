@@ -9,7 +9,7 @@
 
 namespace v2r {
 
-// Names a collapse of the teacher's targets, once a kind: over 50 iterations uniform (the mean
+// Names a collapse of the teacher's targets, once a kind: over 50 batches uniform (the mean
 // entropy of a target within 1 % of ln(out_dim)), or one output for all samples (the entropy of the
 // batch's mean target below 1 % of it).
 class TargetWatch {
@@ -36,10 +36,10 @@ class Dino : public Method {
   // [N*B,3S,h,w], crop after crop, in turns of the frames of the first and of the second: absent
   // without small views.
   PretrainBatch Views(const ClipSet& clips, Rng& rng) const override;
-  // One forward of the student's network a resolution, one of its head over all. Moves the centre.
+  // One forward of the student's network a resolution, one of its head over all.
   StepResult Loss(const PretrainBatch& batch, int64_t step) override;
   void BeforeStep(int64_t step) override;  // the last layer is frozen for the first epochs
-  void AfterStep(int64_t step, int64_t total_steps) override;  // EMA
+  void AfterStep(int64_t step, int64_t total_steps) override;  // centre, EMA
   EncoderNet encoder() override;  // the teacher, embedding_norm in its last layer
   std::string metric() const override { return "cosine"; }
   StateDict SaveState() const override;

@@ -36,12 +36,13 @@ IjepaStep IjepaForward(VitImpl& encoder, VitImpl& target_encoder, IjepaPredictor
   {
     const torch::NoGradGuard no_grad;
     auto all = target_encoder.Blocks(target_encoder.Tokens(pictures));
-    all = torch::layer_norm(all, {all.size(2)});
+    all = torch::layer_norm(all.to(torch::kFloat), {all.size(2)});
     step.target =
         RepeatInterleaveBatch(ApplyMasks(all, masks.targets), batch, masks.context.size(0));
   }
   step.context = encoder.Blocks(ApplyMasks(encoder.Tokens(pictures), masks.context));
-  step.prediction = predictor->forward(step.context, masks.context, masks.targets);
+  step.prediction =
+      predictor->forward(step.context, masks.context, masks.targets).to(torch::kFloat);
   step.loss = torch::smooth_l1_loss(step.prediction, step.target);
   return step;
 }
@@ -102,9 +103,10 @@ PretrainBatch Ijepa::Views(const ClipSet& clips, Rng& rng) const {
 
 Pretrainer::StepResult Ijepa::Loss(const PretrainBatch& batch, int64_t /*step*/) {
   const auto pictures = Normalise(net_->spec(), batch.tensors.at("views"));
-  const IjepaStep step = IjepaForward(*vit_, *target_net_, predictor_, pictures,
-                                      {batch.tensors.at("context"), batch.tensors.at("targets")});
-  return {step.loss, {}};
+  const BlockMasks masks = {batch.tensors.at("context"), batch.tensors.at("targets")};
+  const auto loss =
+      Mixed([&] { return IjepaForward(*vit_, *target_net_, predictor_, pictures, masks).loss; });
+  return {loss, {}};
 }
 
 void Ijepa::AfterStep(int64_t step, int64_t total_steps) {

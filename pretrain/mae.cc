@@ -32,19 +32,20 @@ Mae::Mae(const PretrainOptions& options, EncoderNet net, Rng& rng)
     ThrowUser("pretrain.decoder_dim={} must be a multiple of decoder_heads={} and of 4",
               options_.decoder_dim, options_.decoder_heads);
   }
-  MaeDecoder decoder(
-      MaeDecoderSpec{.in_dim = vit->shape().dim,
-                     .dim = options_.decoder_dim,
-                     .depth = options_.decoder_depth,
-                     .heads = options_.decoder_heads,
-                     .rows = side,
-                     .cols = side,
-                     .pixels = spec.patch_size * spec.patch_size * 3 * spec.frame_stack,
-                     .layout = SinCosLayoutOf(spec)},
-      rng);
-  AddTrained("decoder", decoder.ptr());
-  autoencoder_ = std::make_unique<MaskedAutoencoder>(vit, decoder, options_.mask_ratio,
-                                                     options_.norm_pix_loss);
+  part_ = {.decoder = {.in_dim = vit->shape().dim,
+                       .dim = options_.decoder_dim,
+                       .depth = options_.decoder_depth,
+                       .heads = options_.decoder_heads,
+                       .rows = side,
+                       .cols = side,
+                       .pixels = spec.patch_size * spec.patch_size * 3 * spec.frame_stack,
+                       .layout = SinCosLayoutOf(spec)},
+           .mask_ratio = options_.mask_ratio,
+           .norm_pix_loss = options_.norm_pix_loss};
+  decoder_ = MaeDecoder(part_.decoder, rng);
+  AddTrained("decoder", decoder_.ptr());
+  autoencoder_ =
+      std::make_unique<MaskedAutoencoder>(vit, decoder_, part_.mask_ratio, part_.norm_pix_loss);
 }
 
 void Mae::Prepare(const ClipSet& clips, const torch::Tensor& demos) {
@@ -60,7 +61,9 @@ PretrainBatch Mae::Views(const ClipSet& clips, Rng& rng) const {
 
 Pretrainer::StepResult Mae::Loss(const PretrainBatch& batch, int64_t /*step*/) {
   const auto pictures = Normalise(net_->spec(), batch.tensors.at("views"));
-  return {autoencoder_->Forward(pictures, batch.tensors.at("noise")).loss, {}};
+  const auto loss =
+      Mixed([&] { return autoencoder_->Forward(pictures, batch.tensors.at("noise")).loss; });
+  return {loss, {}};
 }
 
 void Mae::AfterStep(int64_t step, int64_t total_steps) {
@@ -69,6 +72,8 @@ void Mae::AfterStep(int64_t step, int64_t total_steps) {
   DataDependentInit(*net_, demos_);
   net_->train();
 }
+
+EncoderParts Mae::parts() { return {{kMaePart, MaePart(part_, *decoder_)}}; }
 
 std::vector<torch::Tensor> Mae::Parameters() { return ParametersButLast(); }
 

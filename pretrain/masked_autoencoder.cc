@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "learn/mae.h"
+#include "models/spec_json.h"
 
 namespace v2r {
 
@@ -25,7 +26,7 @@ MaskedAutoencoder::Result MaskedAutoencoder::Forward(const torch::Tensor& pictur
   const auto cls =
       (encoder_->cls_token() + positions.slice(1, 0, 1)).expand({input.size(0), -1, -1});
   const auto latent = encoder_->Blocks(torch::cat({cls, KeepPatches(patches, mask)}, 1));
-  const auto prediction = decoder_->forward(latent, mask.restore);
+  const auto prediction = decoder_->forward(latent, mask.restore).to(torch::kFloat);
   const auto target = MaeTarget(input, patch, norm_pix_loss_);
   return {MaeLoss(prediction, target, mask.removed), prediction, mask.removed, mask.restore,
           latent};
@@ -46,6 +47,41 @@ MaskedAutoencoder::Painted MaskedAutoencoder::Reconstruct(const torch::Tensor& p
   const auto removed =
       Unpatchify(result.removed.unsqueeze(-1).expand_as(result.prediction), patch, rows);
   return {pictures * (1 - removed), torch::where(removed > 0, painted, pictures)};
+}
+
+EncoderPart MaePart(const MaePartSpec& spec, const MaeDecoderImpl& decoder) {
+  return {ToJsonText(spec), ModuleState(decoder)};
+}
+
+MaskedAutoencoder LoadMaskedAutoencoder(const std::filesystem::path& file, double mask_ratio,
+                                        const torch::Device& device) {
+  const EncoderParts parts = LoadEncoderParts(file);
+  const auto part = parts.find(kMaePart);
+  if (part == parts.end()) {
+    ThrowUser(
+        "{} has no decoder to paint with: it takes an encoder file that `v2r pretrain "
+        "pretrain=mae` "
+        "has written",
+        file.string());
+  }
+  const std::string what = file.string() + " (" + kMaePart + ")";
+  const auto spec = FromJsonText<MaePartSpec>(part->second.spec, what);
+  const auto vit = std::dynamic_pointer_cast<VitImpl>(LoadEncoderFile(file).net);
+  const EncoderSpec& of = vit ? vit->spec() : EncoderSpec{};
+  const MaeDecoderSpec& d = spec.decoder;
+  if (!vit || d.in_dim != vit->shape().dim || d.rows * of.patch_size != of.input_size ||
+      d.cols != d.rows || d.pixels != of.patch_size * of.patch_size * 3 * of.frame_stack ||
+      d.dim % d.heads != 0 || d.dim % 4 != 0) {
+    ThrowUser("{}: the decoder does not fit the encoder of the file", what);
+  }
+  Rng unused(0);
+  MaeDecoder decoder(d, unused);
+  LoadModuleState(*decoder, part->second.tensors, what);
+  vit->to(device);
+  vit->eval();
+  decoder->to(device);
+  decoder->eval();
+  return {vit, decoder, mask_ratio > 0 ? mask_ratio : spec.mask_ratio, spec.norm_pix_loss};
 }
 
 }  // namespace v2r

@@ -3,6 +3,10 @@
 
 #include <torch/torch.h>
 
+#include <filesystem>
+
+#include "core/options.h"
+#include "models/encoder_part.h"
 #include "models/mae_decoder.h"
 #include "models/vit.h"
 
@@ -30,6 +34,7 @@ class MaskedAutoencoder {
     torch::Tensor masked, pasted;  // [B,3S,H,W]
   };
   Painted Reconstruct(const torch::Tensor& pictures, const torch::Tensor& noise);
+  const EncoderSpec& spec() const { return encoder_->spec(); }
 
  private:
   Vit encoder_;
@@ -37,5 +42,25 @@ class MaskedAutoencoder {
   double mask_ratio_;
   bool norm_pix_loss_;
 };
+
+// What an encoder file of method=mae says of its decoder.
+struct MaePartSpec {
+  MaeDecoderSpec decoder;
+  double mask_ratio = 0.75;
+  bool norm_pix_loss = true;
+
+  template <typename V>
+  void Fields(V& v) {
+    decoder.Fields(v);
+    v("mask_ratio", mask_ratio, "share of the patches removed in training", InRange(0.01, 0.99));
+    v("norm_pix_loss", norm_pix_loss, "it predicts patches of mean 0 and deviation 1");
+  }
+};
+inline constexpr char kMaePart[] = "mae_decoder";
+EncoderPart MaePart(const MaePartSpec& spec, const MaeDecoderImpl& decoder);
+// Encoder and decoder of an encoder file, on `device`, in eval mode. mask_ratio 0 = the file's.
+// UserError naming the file: it has no decoder, or one that does not fit.
+MaskedAutoencoder LoadMaskedAutoencoder(const std::filesystem::path& file, double mask_ratio,
+                                        const torch::Device& device);
 
 }  // namespace v2r

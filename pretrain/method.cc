@@ -68,15 +68,22 @@ Head Method::AddHead(const std::string& name, const HeadSpec& spec, Rng& rng) {
 }
 
 void Method::AddTrained(const std::string& name, std::shared_ptr<torch::nn::Module> module) {
-  module->to(net_->parameters().at(0).device());
+  module->to(device());
   trained_[name] = std::move(module);
 }
 
 torch::Tensor Method::Embed(const torch::Tensor& views) const {
   const torch::Tensor input = Normalise(net_->spec(), views);
-  if (!options_.freeze_encoder) return net_->forward(input);
+  const auto forward = [&] { return net_->forward(input); };
+  if (!options_.freeze_encoder) return Mixed(forward);
   const torch::NoGradGuard no_grad;
-  return net_->forward(input);
+  return Mixed(forward);
+}
+
+int64_t Method::Part(int64_t step) {
+  part_ = step == step_ ? part_ + 1 : 0;
+  step_ = step;
+  return part_;
 }
 
 void Method::RefuseFrozenEncoder() const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "learn/amp.h"
 #include "pretrain/options.h"
 #include "pretrain/pretrainer.h"
 
@@ -28,8 +29,18 @@ class Method : public Pretrainer {
   Head AddHead(const std::string& name, const HeadSpec& spec, Rng& rng);
   // A module that is trained along and dies with the training (a projection head).
   void AddTrained(const std::string& name, std::shared_ptr<torch::nn::Module> module);
-  // views float [B,3S,H,W] in [0,1] -> [B,D]. Without gradient and in eval mode when the encoder is
-  // frozen.
+  // What `forward` gives, as float: networks in it compute in options.precision. Losses belong
+  // outside.
+  template <typename F>
+  torch::Tensor Mixed(const F& forward) const {
+    const Autocast autocast(options_.precision, device());
+    return forward().to(torch::kFloat);
+  }
+  // Which of the gradient_accumulation_steps batches of iteration `step` this is, from 0: what
+  // moves once a step moves at the first, or in AfterStep(). To be called once a Loss().
+  int64_t Part(int64_t step);
+  // views float [B,3S,H,W] in [0,1] -> float [B,D], in options.precision. Without gradient and in
+  // eval mode when the encoder is frozen.
   torch::Tensor Embed(const torch::Tensor& views) const;
   // Parameters() of a method that leaves the net's last linear layer as it is.
   std::vector<torch::Tensor> ParametersButLast();
@@ -40,6 +51,9 @@ class Method : public Pretrainer {
   const EncoderNet net_;
 
  private:
+  torch::Device device() const { return net_->parameters().at(0).device(); }
+
+  int64_t step_ = -1, part_ = 0;  // of Part()
   std::map<std::string, std::shared_ptr<torch::nn::Module>> trained_;
   std::map<std::string, Head> heads_;
 };

@@ -93,21 +93,35 @@ PretrainBatch Moco::Views(const ClipSet& clips, Rng& rng) const {
 
 Pretrainer::StepResult Moco::Loss(const PretrainBatch& batch, int64_t step) {
   const auto views = Normalise(net_->spec(), batch.tensors.at("views")).chunk(2);
-  const double momentum = EmaMomentum(options_, step);
-  EmaUpdate(*key_net_, *net_, momentum);
-  EmaUpdate(*key_head_, *head_, momentum);
+  const int64_t part = Part(step);
+  if (part == 0) {
+    const double momentum = EmaMomentum(options_, step);
+    EmaUpdate(*key_net_, *net_, momentum);
+    EmaUpdate(*key_head_, *head_, momentum);
+  }
   std::vector<torch::Tensor> permutations;
   if (options_.bn_splits > 1) {
-    Rng rng = Rng(options_.seed).Fork("moco_shuffle", step);
+    Rng rng =
+        Rng(options_.seed).Fork("moco_shuffle", step * options_.gradient_accumulation_steps + part);
     for (int k = 0; k < (options_.symmetric ? 2 : 1); ++k) {
       permutations.push_back(RandomPermutation(rng, options_.batch_size).to(views[0].device()));
     }
   }
-  const MocoStep result =
-      MocoLoss([&](const torch::Tensor& x) { return Through(head_, net_->forward(x)); },
-               [&](const torch::Tensor& x) { return Through(key_head_, key_net_->forward(x)); },
-               *queue_, views[0], views[1], options_.temperature, options_.symmetric, permutations);
+  const auto query = [&](const torch::Tensor& x) {
+    return Mixed([&] { return Through(head_, net_->forward(x)); });
+  };
+  const auto key = [&](const torch::Tensor& x) {
+    return Mixed([&] { return Through(key_head_, key_net_->forward(x)); });
+  };
+  const MocoStep result = MocoLoss(query, key, *queue_, views[0], views[1], options_.temperature,
+                                   options_.symmetric, permutations);
+  keys_.push_back(result.keys);
   return {result.loss, {{"pretrain/contrast_acc", Share(result.logits.detach().argmax(1).eq(0))}}};
+}
+
+void Moco::AfterStep(int64_t /*step*/, int64_t /*total_steps*/) {
+  for (const auto& keys : keys_) queue_->Enqueue(keys);
+  keys_.clear();
 }
 
 StateDict Moco::SaveState() const {
@@ -169,17 +183,22 @@ PretrainBatch MocoV3::Views(const ClipSet& clips, Rng& rng) const {
 Pretrainer::StepResult MocoV3::Loss(const PretrainBatch& batch, int64_t step) {
   const auto views = Normalise(net_->spec(), batch.tensors.at("views")).chunk(2);
   const auto query = [&](const torch::Tensor& x) {
-    return predictor_->forward(projector_->forward(net_->forward(x)));
+    return Mixed([&] { return predictor_->forward(projector_->forward(net_->forward(x))); });
+  };
+  const auto key = [&](const torch::Tensor& x) {
+    return Mixed([&] { return key_projector_->forward(key_net_->forward(x)); });
   };
   const auto q1 = query(views[0]), q2 = query(views[1]);
   torch::Tensor k1, k2;
   {
     const torch::NoGradGuard no_grad;
-    const double momentum = EmaMomentum(options_, step);
-    EmaUpdate(*key_net_, *net_, momentum);
-    EmaUpdate(*key_projector_, *projector_, momentum);
-    k1 = key_projector_->forward(key_net_->forward(views[0]));
-    k2 = key_projector_->forward(key_net_->forward(views[1]));
+    if (Part(step) == 0) {
+      const double momentum = EmaMomentum(options_, step);
+      EmaUpdate(*key_net_, *net_, momentum);
+      EmaUpdate(*key_projector_, *projector_, momentum);
+    }
+    k1 = key(views[0]);
+    k2 = key(views[1]);
   }
   const auto loss =
       MocoV3Loss(q1, k2, options_.temperature) + MocoV3Loss(q2, k1, options_.temperature);

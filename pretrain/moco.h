@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "learn/moco.h"
 #include "pretrain/method.h"
@@ -19,6 +20,7 @@ class Moco : public Method {
   // "views" float [2B,3S,H,W]: queries' views, then keys' views in the same order.
   PretrainBatch Views(const ClipSet& clips, Rng& rng) const override;
   StepResult Loss(const PretrainBatch& batch, int64_t step) override;
+  void AfterStep(int64_t step, int64_t total_steps) override;  // the step's keys enter the queue
   std::string metric() const override { return "cosine"; }
   StateDict SaveState() const override;
   void LoadState(const StateDict& state) override;
@@ -27,6 +29,7 @@ class Moco : public Method {
   torch::nn::Sequential head_, key_head_;
   EncoderNet key_net_;
   KeyQueue queue_{nullptr};
+  std::vector<torch::Tensor> keys_;  // of this step
 };
 
 // MoCo v3 (Chen, Xie and He 2021; facebookresearch/moco-v3 moco/builder.py): no queue, both views

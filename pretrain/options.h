@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "learn/amp.h"
 #include "media/augment.h"
 #include "pretrain/ijepa_options.h"
 #include "pretrain/supervised_options.h"
@@ -17,6 +18,9 @@ struct PretrainOptions {
   int64_t seed = 1;
   int64_t iterations = 600;
   int64_t batch_size = 64;
+  int64_t gradient_accumulation_steps = 1;
+  std::string precision = "fp32";
+  GradScalerOptions grad_scaler;
   std::string optimizer = "adamw";
   double learning_rate = 1e-3;
   double min_learning_rate = 0;
@@ -45,6 +49,7 @@ struct PretrainOptions {
   int64_t projection_dim = 64;
   int64_t projection_layers = 2;
   int64_t temporal_window = 0;
+  int64_t memory_size = 0;
   double second_blur_p = -1;
   double second_solarize_p = -1;
   // MoCo
@@ -99,7 +104,14 @@ struct PretrainOptions {
     v("seed", seed, "seed of weights, batches and augmentation", AtLeast(0));
     v("iterations", iterations, "optimiser steps, 0 = only initialise", AtLeast(0));
     v("batch_size", batch_size, "samples (pairs, triplets) a step", AtLeast(2));
-    v("optimizer", optimizer, "optimiser", OneOf({"adamw", "adam", "sgd", "lars"}));
+    v("gradient_accumulation_steps", gradient_accumulation_steps,
+      "batches whose gradients are averaged before a step; they add no negatives to each other",
+      AtLeast(1));
+    v("precision", precision,
+      "what networks compute in; weights and losses stay fp32. fp16 scales the loss",
+      OneOf({"fp32", "bf16", "fp16"}));
+    v("grad_scaler", grad_scaler, "precision=fp16: scale of the loss");
+    v("optimizer", optimizer, "optimiser", OneOf({"adamw", "adam", "sgd", "lars", "lars_clip"}));
     v("learning_rate", learning_rate, "step size after warm-up", AtLeast(0));
     v("min_learning_rate", min_learning_rate,
       "step size at the end of schedule linear, cosine, dino", AtLeast(0));
@@ -160,6 +172,10 @@ struct PretrainOptions {
       "simclr, moco, mocov3, dino: views are frames up to this many steps apart, 0 = the same "
       "frame",
       AtLeast(0));
+    v("memory_size", memory_size,
+      "simclr: compare with a momentum network and this many of its past rows (v2: 65536), a "
+      "multiple of twice batch_size; 0 = neither",
+      AtLeast(0));
     v("second_blur_p", second_blur_p,
       "simclr, moco, mocov3, dino: blur_p of the second view, -1 = as the first's", InRange(-1, 1));
     v("second_solarize_p", second_solarize_p,
@@ -175,10 +191,10 @@ struct PretrainOptions {
       "moco: parts of a batch that BatchNorm takes apart, keys in shuffled order; 1 = none",
       AtLeast(1));
     v("ema_momentum", ema_momentum,
-      "moco, mocov3, dino, ijepa: share of the slow network that a step keeps", InRange(0, 1));
+      "moco, mocov3, dino, ijepa, simclr with memory: share of the slow network that a step keeps",
+      InRange(0, 1));
     v("ema_schedule", ema_schedule,
-      "moco, mocov3, dino, ijepa: ema_momentum stays, or rises to 1 by the end of training "
-      "(I-JEPA: linear)",
+      "of ema_momentum: stays, or rises to 1 by the end of training (I-JEPA: linear)",
       OneOf({"constant", "cosine", "linear"}));
     v("predictor_norm", predictor_norm,
       "mocov3: a BatchNorm ends the predictor (ViT; not for ResNet)");

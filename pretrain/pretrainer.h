@@ -12,7 +12,7 @@
 #include "core/metrics.h"
 #include "core/rng.h"
 #include "media/clips.h"
-#include "models/encoder.h"
+#include "models/encoder_part.h"
 
 namespace v2r {
 
@@ -37,7 +37,7 @@ class Pretrainer {
     torch::Tensor loss;  // scalar with gradient
     Metrics metrics;
   };
-  // The batch's tensors are on the net's device.
+  // The batch's tensors are on the net's device. Called gradient_accumulation_steps times a step.
   virtual StepResult Loss(const PretrainBatch& batch, int64_t step) = 0;
   // Called between backward (and clip_grad) and the optimiser's step: gradients may be changed or
   // taken away.
@@ -57,6 +57,8 @@ class Pretrainer {
   virtual EncoderNet encoder() = 0;
   // Heads that go into the encoder file ("rank", ...).
   virtual std::map<std::string, Head> heads() { return {}; }
+  // Modules that go into the encoder file besides, for who asks for them ("mae_decoder").
+  virtual EncoderParts parts() { return {}; }
   // The metric the embedding is trained for: "l2" or "cosine".
   virtual std::string metric() const = 0;
   // Everything besides the optimiser that a bit-exact continuation needs.

@@ -19,6 +19,11 @@ constexpr double kMinSpread = 0.02;
 
 Metrics EmbeddingProbe::Measure(EncoderNetImpl& net) {
   const torch::Tensor z = EmbedInEvalMode(net, pictures_);
+  if (!z.isfinite().all().item<bool>()) {
+    ThrowUser(
+        "pretraining: the embedding has infinite or NaN values, the weights have run away. A "
+        "smaller pretrain.learning_rate or a warm-up (pretrain.warmup_iterations) helps");
+  }
   const double dims = EffectiveDimensions(z);
   const double std = z.std(0, /*unbiased=*/false).mean().item<double>();
   const double spread = NormalizedStd(z) * std::sqrt(static_cast<double>(z.size(1)));

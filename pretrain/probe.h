@@ -24,6 +24,7 @@ class EmbeddingProbe {
   // unit-length embeddings times sqrt(D): 1 when spread out, 0 when all point one way.
   // pretrain/collapsed: 1 when dimensions or deviation say so, or, with the cosine metric, the
   // spread. The first such time a warning names the measure. In eval mode, no gradient.
+  // UserError: an embedding is not finite.
   Metrics Measure(EncoderNetImpl& net);
 
   void Save(StateDict& state) const;

@@ -35,8 +35,9 @@ struct StartingNet {
 StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& spec, Rng& rng);
 
 // adamw and adam with beta1 .9, sgd with momentum .9, lars as in MoCo v3 (learn/lars.h) with
-// momentum .9. A group has the parameters of one `scale` (empty: all 1) that decay, or that do not.
-// The step size of a group is set by PretrainStep.
+// momentum .9, lars_clip as in solo-learn's recipes with trust .02 and momentum .9. A group has the
+// parameters of one `scale` (empty: all 1) that decay, or that do not. The step size of a group is
+// set by PretrainStep.
 using LearningRateScale = std::function<double(const torch::Tensor& parameter)>;
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& options,
                                                        std::vector<torch::Tensor> parameters,

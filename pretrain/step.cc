@@ -26,6 +26,16 @@ void SetWeightDecay(torch::optim::OptimizerOptions& options, double value) {
   }
 }
 
+void RequireFinite(const PretrainOptions& options, double loss, int64_t step) {
+  if (std::isfinite(loss)) return;
+  ThrowUser(
+      "pretraining {}: the loss is {} at iteration {}. A smaller pretrain.learning_rate (now {}) "
+      "or "
+      "a warm-up (pretrain.warmup_iterations) helps{}",
+      options.method, loss, step + 1, options.learning_rate,
+      options.precision == "fp16" ? ", or precision=bf16" : "");
+}
+
 }  // namespace
 
 double LearningRate(const PretrainOptions& options, int64_t step) {
@@ -42,8 +52,8 @@ double WeightDecay(const PretrainOptions& options, int64_t step) {
 }
 
 StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
-                         torch::optim::Optimizer& optimizer, const PretrainBatch& batch,
-                         int64_t step) {
+                         torch::optim::Optimizer& optimizer, const NextBatch& next, int64_t step,
+                         GradScaler* scaler) {
   StepOutcome outcome;
   outcome.learning_rate = LearningRate(options, step);
   for (auto& group : optimizer.param_groups()) {
@@ -52,21 +62,26 @@ StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
     if (Decays(options, one)) SetWeightDecay(group.options(), WeightDecay(options, step));
   }
   optimizer.zero_grad();
-  Pretrainer::StepResult result = method.Loss(batch, step);
-  outcome.loss = result.loss.item<double>();
-  if (!std::isfinite(outcome.loss)) {
-    ThrowUser(
-        "pretraining {}: the loss is {} at iteration {}. A smaller pretrain.learning_rate (now "
-        "{}) or a warm-up "
-        "(pretrain.warmup_iterations) helps",
-        options.method, outcome.loss, step + 1, options.learning_rate);
+  const auto parts = static_cast<double>(options.gradient_accumulation_steps);
+  for (int64_t part = 0; part < options.gradient_accumulation_steps; ++part) {
+    const Pretrainer::StepResult result = method.Loss(next(), step);
+    const auto loss = result.loss.item<double>();
+    RequireFinite(options, loss, step);
+    outcome.loss += loss / parts;
+    for (const auto& [name, value] : result.metrics) outcome.metrics[name] += value / parts;
+    const auto share = parts > 1 ? result.loss / parts : result.loss;
+    (scaler != nullptr ? scaler->Scale(share) : share).backward();
   }
-  result.loss.backward();
+  const bool finite = scaler == nullptr || scaler->Unscale(method.Parameters());
   if (options.clip_grad > 0) ClipGradientsEach(method.Parameters(), options.clip_grad);
   method.BeforeStep(step);
-  optimizer.step();
+  if (finite) optimizer.step();
+  if (scaler != nullptr) {
+    scaler->Update();
+    outcome.metrics["pretrain/grad_scale"] = scaler->scale();
+    outcome.metrics["pretrain/skipped_steps"] = finite ? 0 : 1;
+  }
   method.AfterStep(step, options.iterations);
-  outcome.metrics = std::move(result.metrics);
   return outcome;
 }
 

@@ -102,6 +102,7 @@ class Training {
       monitor_ = ClassMonitor::Take(clips_, options_.monitor_frames, start.net->spec(),
                                     rng_.Fork("monitor"), device_);
     }
+    if (options_.precision == "fp16") scaler_.emplace(options_.grad_scaler, device_);
     settings_ = SettingsOf(options_, start.net->spec(), clips_);
     Rng head_rng = rng_.Fork("heads");
     method_ = PretrainMethods().Make(options_.method, options_, start.net, head_rng);
@@ -188,6 +189,7 @@ class Training {
     }
     method_->LoadState(Under(*state, "method"));
     LoadOptimizer(*optimizer_, Under(*state, "optimizer"), kWhat);
+    if (scaler_) scaler_->Load(Under(*state, "grad_scaler"), kWhat);
     probe_->Load(Under(*state, "probe"));
     means_.Load(Under(*state, "means"));
     LogInfo("continuing pretraining at iteration {} of {} ({})", done_, options_.iterations,
@@ -199,6 +201,7 @@ class Training {
                        {"torch_threads", Blob::Scalar(static_cast<int64_t>(cores_.threads))}};
     Merge(state, "method", method_->SaveState());
     Merge(state, "optimizer", SaveOptimizer(*optimizer_));
+    if (scaler_) Merge(state, "grad_scaler", scaler_->Save());
     Merge(state, "means", means_.Save());
     StateDict probe;
     probe_->Save(probe);
@@ -211,8 +214,8 @@ class Training {
     Progress progress("pretraining " + options_.method, total);
     // Each batch is augmented on one thread.
     Loader<PretrainBatch> loader([this](Rng& rng) { return method_->Views(clips_, rng); },
-                                 rng_.Fork("views"), done_, cores_.ahead, cores_.makers,
-                                 cores_.mode);
+                                 rng_.Fork("views"), done_ * options_.gradient_accumulation_steps,
+                                 cores_.ahead, cores_.makers, cores_.mode);
     Stopwatch since_row;
     double waited = 0;
     int64_t row_start = done_;
@@ -225,10 +228,13 @@ class Training {
             done_, total, checkpoint_path_.string());
         PollInterrupt();
       }
-      const Stopwatch wait;
-      PretrainBatch batch = loader.Next();
-      waited += wait.Seconds();
-      const double rate = Step(batch);
+      const double rate = Step([&] {
+        const Stopwatch wait;
+        PretrainBatch batch = loader.Next();
+        waited += wait.Seconds();
+        for (auto& [name, tensor] : batch.tensors) tensor = tensor.to(device_);
+        return batch;
+      });
       ++done_;
       if (done_ % options_.log_every == 0 || done_ == total) {
         row_ = means_.Take();
@@ -236,7 +242,9 @@ class Training {
         row_.merge(Watch());
         const double seconds = since_row.Seconds();
         row_["time/samples_per_second"] =
-            static_cast<double>((done_ - row_start) * options_.batch_size) / seconds;
+            static_cast<double>((done_ - row_start) * options_.batch_size *
+                                options_.gradient_accumulation_steps) /
+            seconds;
         row_["time/loader_share"] = waited / seconds;
         note = fmt::format("loss {:.4g}", row_.at("pretrain/loss"));
         if (monitor_) note += fmt::format(", kNN {:.1f} %", 100 * row_.at("pretrain/knn_acc"));
@@ -252,9 +260,9 @@ class Training {
   }
 
   // One optimiser step; returns its step size.
-  double Step(PretrainBatch& batch) {
-    for (auto& [name, tensor] : batch.tensors) tensor = tensor.to(device_);
-    const StepOutcome outcome = PretrainStep(options_, *method_, *optimizer_, batch, done_);
+  double Step(const NextBatch& next) {
+    const StepOutcome outcome =
+        PretrainStep(options_, *method_, *optimizer_, next, done_, scaler_ ? &*scaler_ : nullptr);
     means_.Add("pretrain/loss", outcome.loss);
     for (const auto& [name, value] : outcome.metrics) means_.Add(name, value);
     means_.EndStep();
@@ -275,6 +283,7 @@ class Training {
         facts["classes"] = Join(clips_.classes, ", ");
       }
     }
+    const EncoderParts parts = options_.iterations > 0 ? method_->parts() : EncoderParts{};
     // The file's spec names the metric that was trained: a copy carries it.
     Rng unused(0);
     const EncoderNet out = MakeEncoderNet(spec, unused);
@@ -287,7 +296,7 @@ class Training {
     if (!options_.init_from.empty()) {
       facts["init_from"] = std::filesystem::path(options_.init_from).filename().string();
     }
-    SaveEncoder(encoder_path_, *out, heads, facts);
+    SaveEncoder(encoder_path_, *out, heads, facts, parts);
   }
 
   const PretrainOptions options_;
@@ -303,6 +312,7 @@ class Training {
   RunSettings settings_;
   std::unique_ptr<Pretrainer> method_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  std::optional<GradScaler> scaler_;  // fp16 alone
   std::unique_ptr<EmbeddingProbe> probe_;
   std::optional<ClassMonitor> monitor_;
   MeanMetrics means_;

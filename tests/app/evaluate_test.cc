@@ -1,6 +1,7 @@
 // v2r shapes, v2r pretrain and v2r evaluate on labelled pictures, from end to end.
 #include "app/evaluate.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -132,6 +133,10 @@ TEST_F(EvaluateTest, ScoresStandBesideTheUntrainedNetworkAndPixels) {
   EXPECT_DOUBLE_EQ(json["rows"][1]["linear"], evaluation.rows[1].linear);
   const std::string svg = ReadFile(root_ / "scores" / "embedding.svg");
   EXPECT_NE(svg.find("dumbbell"), std::string::npos);
+  // The same pictures at other places.
+  const std::string tsne = ReadFile(root_ / "scores" / "tsne.svg");
+  EXPECT_EQ(std::count(tsne.begin(), tsne.end(), '\n'), std::count(svg.begin(), svg.end(), '\n'));
+  EXPECT_NE(tsne, svg);
   EXPECT_TRUE(ReadFile(root_ / "scores" / "neighbours.png").starts_with("\x89PNG"));
   // The untrained row is the network that training would start from.
   PretrainCommand({"data.path=" + data, "pretrain=random_init", "encoder.width=0.25",
@@ -197,7 +202,7 @@ TEST_F(EvaluateTest, EveryKeyChangesSomething) {
     EvaluateEncoder(options);
     const std::filesystem::path folder = options.out;
     std::string print = ReadFile(folder / "scores.json");
-    for (const char* file : {"neighbours.png", "embedding.svg"}) {
+    for (const char* file : {"neighbours.png", "embedding.svg", "tsne.svg"}) {
       if (std::filesystem::exists(folder / file)) print += ReadFile(folder / file);
     }
     return print;
@@ -209,6 +214,7 @@ TEST_F(EvaluateTest, EveryKeyChangesSomething) {
       {"test_data", [](auto& o) { o.test_data.max_clips = 1; }},
       {"baselines", [](auto& o) { o.baselines = false; }},
       {"strips", [](auto& o) { o.strips = 0; }},
+      {"tsne", [](auto& o) { o.tsne.perplexity = 2; }},
       {"evaluate",
        [](auto& o) {
          o.evaluate.knn_k = {1, 2};

@@ -75,6 +75,40 @@ TEST(LarsGolden, FiveTrajectories) {
   }
 }
 
+// solo-learn's form, number by number: scaled by at most 1, biases as they are, nothing decays
+// where there is no gradient.
+TEST(Lars, SoloLearnsClipsTheScale) {
+  LarsOptions options(0.5);
+  options.variant = LarsVariant::kSoloLearn;
+  options.trust_coefficient = 0.02;
+  options.weight_decay(0.1);
+  auto w = torch::tensor({{3.0F, 4.0F}}, torch::requires_grad());
+  auto still = torch::tensor({{3.0F, 4.0F}}, torch::requires_grad());
+  auto bias = torch::tensor({1.0F}, torch::requires_grad());
+  Lars lars({w, still, bias}, options);
+  const auto step = [&](float gradient) {
+    w.mutable_grad() = torch::tensor({{gradient, 0.0F}});
+    still.mutable_grad() = torch::zeros({1, 2});
+    bias.mutable_grad() = torch::tensor({2.0F});
+    lars.step();
+  };
+  step(1);
+  // q = .02 * 5 / (1 + .1 * 5) / .5 = .13333; v = q (1 + .3, .4).
+  const double q = 0.02 * 5 / 1.5 / 0.5, vx = q * 1.3, vy = q * 0.4;
+  EXPECT_NEAR(w[0][0].item<double>(), 3 - 0.5 * vx, 1e-6);
+  EXPECT_NEAR(w[0][1].item<double>(), 4 - 0.5 * vy, 1e-6);
+  EXPECT_EQ(still[0][1].item<double>(), 4);
+  EXPECT_EQ(bias.item<double>(), 0);
+  const double x = w[0][0].item<double>(), y = w[0][1].item<double>();
+  lars.param_groups()[0].options().set_lr(1e-3);  // .02 |w| / |..| / .001 is above 1
+  step(1);
+  EXPECT_NEAR(w[0][0].item<double>(), x - 1e-3 * (0.9 * vx + 1 + 0.1 * x), 1e-6);
+  EXPECT_NEAR(w[0][1].item<double>(), y - 1e-3 * (0.9 * vy + 0.1 * y), 1e-6);
+  lars.param_groups()[0].options().set_lr(0);  // a warm-up's first step
+  step(1);
+  EXPECT_TRUE(w.isfinite().all().item<bool>());
+}
+
 TEST(Lars, ResumesFromSavedState) {
   const auto start = torch::linspace(-1, 1, 12).view({3, 4});
   const auto gradient = [](int step) { return torch::sin(torch::arange(12).view({3, 4}) + step); };

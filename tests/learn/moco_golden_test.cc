@@ -107,6 +107,7 @@ void RunQueueCase(const GoldenCase& c, const char* first, const char* second) {
         MocoLoss([&](const torch::Tensor& x) { return query->forward(x); },
                  [&](const torch::Tensor& x) { return key->forward(x); }, *queue, x1[step],
                  x2[step], hyper.at("T").get<double>(), symmetric, permutations);
+    queue->Enqueue(result.keys);
     const std::string out = "out.step" + std::to_string(step) + ".";
     EXPECT_TRUE(IsClose(result.loss, c[out + "loss"], {.relative = 1e-5}));
     if (c.has(out + "logits")) {

@@ -9,6 +9,7 @@
 
 #include "core/files.h"
 #include "core/safetensors.h"
+#include "models/encoder_part.h"
 #include "tests/golden.h"
 #include "tests/models/helpers.h"
 
@@ -208,6 +209,29 @@ TEST_F(EncoderFileTest, WrongHeads) {
   EXPECT_MENTIONS(UserErrorOf([&] { SaveEncoder(folder_ / "bad.safetensors", *net_, bad, {}); }),
                   "a.b");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "bad.safetensors"));
+}
+
+// What only some command needs: it comes back, and neither loading nor the fingerprint minds it.
+TEST_F(EncoderFileTest, PartsComeBackAndDoNotCount) {
+  EXPECT_TRUE(LoadEncoderParts(path_).empty());
+  const std::string fingerprint = LoadEncoder(path_, torch::kCPU, "float32").Fingerprint();
+  const EncoderParts parts = {
+      {"one", {R"({"width":3})", {{"a.weight", torch::arange(6.0F).view({2, 3})}}}},
+      {"two", {"{}", {{"count", torch::tensor({7}, torch::kLong)}}}}};
+  SaveEncoder(path_, *net_, TwoHeads(), {}, parts);
+  const EncoderParts back = LoadEncoderParts(path_);
+  ASSERT_EQ(back.size(), 2u);
+  EXPECT_EQ(back.at("one").spec, R"({"width":3})");
+  EXPECT_TRUE(back.at("one").tensors.at("a.weight").equal(torch::arange(6.0F).view({2, 3})));
+  EXPECT_EQ(back.at("two").tensors.at("count").item<int64_t>(), 7);
+  EXPECT_EQ(LoadEncoder(path_, torch::kCPU, "float32").Fingerprint(), fingerprint);
+  const std::string stray =
+      RefusalOf([](SafetensorsFile& file) { file.metadata.erase("part.two"); });
+  EXPECT_NE(stray.find("'part.two.count'"), std::string::npos) << stray;
+  EXPECT_NE(UserErrorOf([&] {
+              SaveEncoder(path_, *net_, {}, {}, {{"a b", {}}});
+            }).find("a part's name"),
+            std::string::npos);
 }
 
 }  // namespace

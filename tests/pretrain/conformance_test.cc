@@ -161,8 +161,22 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
   return {{"seed: 7"},
           {"iterations: 4"},
           {"batch_size: 4"},
+          {"gradient_accumulation_steps: 2"},
+          {"precision: bf16"},
+          {"precision: fp16"},
+          {"grad_scaler: {init_scale: 1.0e+34}", {}, "precision: fp16"},
+          {"grad_scaler: {growth_factor: 4}",
+           {},
+           "{precision: fp16, grad_scaler: {init_scale: 4, growth_interval: 1}}"},
+          {"grad_scaler: {backoff_factor: 0.25}",
+           {},
+           "{precision: fp16, grad_scaler: {init_scale: 1.0e+34}}"},
+          {"grad_scaler: {growth_interval: 1}",
+           {},
+           "{precision: fp16, grad_scaler: {init_scale: 4}}"},
           {"optimizer: sgd"},
           {"optimizer: lars"},
+          {"optimizer: lars_clip"},
           {"optimizer: adam"},
           {"learning_rate: 0.003"},
           {"min_learning_rate: 0.0005"},
@@ -192,6 +206,7 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"projection_dim: 12", {"simclr", "moco", "mocov3", "dino"}},
           {"projection_layers: 3", {"simclr", "mocov3", "dino"}},
           {"temporal_window: 3", {"simclr", "moco", "mocov3", "dino"}},
+          {"memory_size: 32", {"simclr"}},
           {"second_blur_p: 1", {"simclr", "moco", "mocov3", "dino"}},
           {"second_solarize_p: 1", {"simclr", "moco", "mocov3", "dino"}},
           {"moco_head: linear", {"moco"}},
@@ -272,6 +287,7 @@ struct Outcome {
   StateDict tensors;
   std::vector<double> losses;
   std::string monitors;
+  std::vector<double> scales;
   int checkpoints_seen = 0;
 };
 
@@ -286,6 +302,9 @@ Outcome Observe(const PretrainOptions& options, const std::string& arch,
                outcome.losses.push_back(row.at("pretrain/loss"));
                for (const char* name : {"pretrain/knn_acc", "pretrain/linear_acc"}) {
                  if (row.contains(name)) outcome.monitors += name;
+               }
+               if (row.contains("pretrain/grad_scale")) {
+                 outcome.scales.push_back(row.at("pretrain/grad_scale"));
                }
                if (std::filesystem::exists(CheckpointPath(path))) ++outcome.checkpoints_seen;
              }});
@@ -324,6 +343,7 @@ TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
     }
     const bool same = before.refused == after.refused && SameBits(before.tensors, after.tensors) &&
                       before.losses == after.losses && before.monitors == after.monitors &&
+                      before.scales == after.scales &&
                       before.checkpoints_seen == after.checkpoints_seen;
     EXPECT_FALSE(same);
   }

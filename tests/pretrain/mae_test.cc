@@ -12,6 +12,7 @@
 namespace v2r {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(MaeGolden, WholeModel) {
@@ -128,6 +129,44 @@ TEST(Mae, NormalisedPatchesGetTheirOwnMeanBack) {
   const auto last = painted.slice(2, 24).slice(3, 24);
   const double mean = views.slice(2, 24).slice(3, 24).mean().item<double>();
   EXPECT_LT((last - mean).abs().max().item<double>(), 1e-5);
+}
+
+// The file's decoder paints what the trained one paints, and the embedding has nothing of it.
+TEST(Mae, TheDecoderIsAPartOfTheEncoderFile) {
+  const TempFolder folder;
+  const ClipSet clips = Squares();
+  const auto path = folder / "mae.safetensors";
+  const PretrainOptions options =
+      With(TinyOptions("mae", 80), "{mask_ratio: 0.5, learning_rate: 0.003, log_every: 20, "
+                                   "augment: {preset: none}}");
+  std::vector<double> losses;
+  Pretrain(options, TinySpec("mae"), clips, path, kCpu,
+           {[&](int64_t, const Metrics& row) { losses.push_back(row.at("pretrain/loss")); }});
+  const EncoderParts parts = LoadEncoderParts(path);
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_THAT(parts.at(kMaePart).spec, HasSubstr("\"mask_ratio\":0.5"));
+  auto model = LoadMaskedAutoencoder(path, 0, kCpu);
+  const auto views =
+      Normalise(TinySpec("mae"), PlainViews(clips, SpreadFrames(clips, 64), TinySpec("mae")));
+  torch::manual_seed(3);
+  const auto noise = torch::rand({views.size(0), 16});
+  const auto result = model.Forward(views, noise);
+  EXPECT_EQ(result.removed.sum().item<double>(), 0.5 * 16 * static_cast<double>(views.size(0)));
+  EXPECT_NEAR(result.loss.item<double>(), losses.back(), 0.25 * losses.back());
+  EXPECT_EQ(
+      LoadMaskedAutoencoder(path, 0.75, kCpu).Forward(views, noise).removed.sum().item<double>(),
+      0.75 * 16 * static_cast<double>(views.size(0)));
+  // A file without: another method's, and one whose decoder belongs to another network.
+  const auto other = folder / "tcn.safetensors";
+  Pretrain(TinyOptions("tcn"), TinySpec(), clips, other, kCpu);
+  EXPECT_TRUE(LoadEncoderParts(other).empty());
+  EXPECT_THAT(UserMessage([&] { LoadMaskedAutoencoder(other, 0, kCpu); }),
+              AllOf(HasSubstr("tcn.safetensors"), HasSubstr("pretrain=mae")));
+  const EncoderFile file = LoadEncoderFile(other);
+  SaveEncoder(other, *file.net, {}, {}, parts);
+  EXPECT_THAT(UserMessage([&] { LoadMaskedAutoencoder(other, 0, kCpu); }),
+              HasSubstr("does not fit"));
+  EXPECT_EQ(LoadEncoder(other, kCpu, "float32").Fingerprint(), EncoderFingerprint(*file.net, {}));
 }
 
 TEST(Mae, TheLastLayerIsScaledToTheTrainedTokens) {
