@@ -89,16 +89,17 @@ std::vector<double> FinetuneAccuracies(const std::filesystem::path& encoder,
       return method.LearningRateScale(p);
     });
     Progress progress(fmt::format("fine-tuning on {:g} %", 100 * fraction), recipe.iterations);
+    uint64_t taken = 0;
+    const auto next = [&] {
+      const torch::NoGradGuard no_grad;
+      Rng batch_rng = rng.Fork("batch", taken++);
+      PretrainBatch batch = method.Views(data.train.clips, batch_rng);
+      for (auto& [name, tensor] : batch.tensors) tensor = tensor.to(device);
+      return batch;
+    };
     for (int64_t step = 0; step < recipe.iterations; ++step) {
       PollInterrupt();
-      Rng batch_rng = rng.Fork("batch", static_cast<uint64_t>(step));
-      PretrainBatch batch;
-      {
-        const torch::NoGradGuard no_grad;
-        batch = method.Views(data.train.clips, batch_rng);
-      }
-      for (auto& [name, tensor] : batch.tensors) tensor = tensor.to(device);
-      PretrainStep(recipe, method, *optimizer, batch, step);
+      PretrainStep(recipe, method, *optimizer, next, step);
       progress.Update(step + 1);
     }
     accuracies.push_back(TestAccuracy(method, data.test, device));

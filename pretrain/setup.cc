@@ -168,7 +168,7 @@ std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const PretrainOptions& op
     lars.momentum(kMomentum);
     lars.variant = LarsVariant::kSoloLearn;
     lars.trust_coefficient = kSoloLearnTrust;
-    return Optimiser<Lars>(options, std::move(parameters), lars);
+    return Optimiser<Lars>(options, std::move(parameters), scale, lars);
   }
   const std::vector<std::string> known = {"adamw", "adam", "sgd", "lars", "lars_clip"};
   ThrowUser("pretrain.optimizer: unknown '{}'{} (known: {})", options.optimizer,

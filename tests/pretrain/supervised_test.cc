@@ -143,7 +143,7 @@ TEST(LayerDecay, GroupsHaveTheirOwnStepSizesAndDecay) {
   const auto optimizer = MakeOptimizer(options, method.Parameters(), [&](const torch::Tensor& p) {
     return method.LearningRateScale(p);
   });
-  PretrainStep(options, method, *optimizer, method.Views(clips, rng), 0);
+  PretrainStep(options, method, *optimizer, [&] { return method.Views(clips, rng); }, 0);
   std::map<const void*, std::pair<double, double>> set;
   for (auto& group : optimizer->param_groups()) {
     const auto& adamw = dynamic_cast<torch::optim::AdamWOptions&>(group.options());
