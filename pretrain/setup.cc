@@ -126,11 +126,14 @@ ClipSet SelectClips(const PretrainOptions& options, const EncoderSpec& spec, con
 StartingNet MakeStartingNet(const PretrainOptions& options, const EncoderSpec& spec, Rng& rng) {
   if (options.init_from.empty()) return {MakeEncoderNet(spec, rng), {}};
   EncoderFile file = LoadEncoderFile(options.init_from);
-  EncoderSpec wanted = file.net->spec();
-  if (options.init_input_size > 0) wanted.input_size = options.init_input_size;
+  const EncoderSpec old = file.net->spec();
+  EncoderSpec asked = spec, wanted = old;
+  if (options.init_input_size > 0) {
+    wanted.input_size = options.init_input_size;
+    if (asked.input_size == wanted.input_size) asked.input_size = old.input_size;
+  }
   if (spec.drop_path != EncoderSpec{}.drop_path) wanted.drop_path = spec.drop_path;
-  RequireSameSpec(spec, wanted, options.init_from);
-  const EncoderSpec& old = file.net->spec();
+  RequireSameSpec(asked, old, options.init_from);
   if (wanted.input_size != old.input_size || wanted.drop_path != old.drop_path) {
     file.net = AdaptNet(*file.net, wanted, options.init_interpolation, rng);
   }

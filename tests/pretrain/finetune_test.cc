@@ -23,7 +23,7 @@ class FinetuneTest : public ::testing::Test {
     base_.epochs = 2;
     base_.batch_size = 8;
     base_.label_fractions = {0.5};
-    data_ = MakeLabelledData(ColouredSquares(18, 0, 1), ColouredSquares(40, 0, 1));
+    data_ = MakeLabelledData(ColouredSquares(36, 0, 1), ColouredSquares(40, 0, 1));
   }
   std::vector<double> Score(const FinetuneOptions& options, int64_t seed = 1) {
     return FinetuneAccuracies(encoder_, data_, options, seed, kCpu);
@@ -40,7 +40,7 @@ TEST_F(FinetuneTest, LearnsAndLeavesTheFileAlone) {
   FinetuneOptions options = base_;
   options.epochs = 30;
   options.learning_rate = 3e-3;
-  options.label_fractions = {0.2, 1};
+  options.label_fractions = {0.5, 1};
   const auto accuracies = Score(options);
   ASSERT_EQ(accuracies.size(), 2u);
   EXPECT_GT(accuracies[0], 80);
@@ -74,7 +74,7 @@ TEST_F(FinetuneTest, EveryKeyChangesSomething) {
        }},
       {"batch_size", [](auto& o) { o.batch_size = 4; }},
       {"learning_rate", [](auto& o) { o.learning_rate = 3e-3; }},
-      {"weight_decay", [](auto& o) { o.weight_decay = 5; }},
+      {"weight_decay", [](auto& o) { o.weight_decay = 100; }},
       {"layer_decay", [](auto& o) { o.layer_decay = 0.5; }},
       {"ft_proj_selector", [](auto& o) { o.ft_proj_selector = 1; }},
       {"augment", [](auto& o) { o.augment = AugmentOptions::Preset("none"); }}};

@@ -124,7 +124,7 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
-// A teacher of two classes, sure of itself on ColouredSquares(), whose weights are those of `seed`.
+// A teacher that tells the classes of ColouredSquares() and is sure of itself, on a network of `seed`.
 inline std::string TeacherFile(const EncoderSpec& spec, uint64_t seed = 3) {
   static const TempFolder folder;
   const auto path = folder / fmt::format("teacher_{}_{}.safetensors", spec.frame_stack, seed);
@@ -132,10 +132,18 @@ inline std::string TeacherFile(const EncoderSpec& spec, uint64_t seed = 3) {
   Rng rng(seed);
   const EncoderNet net = MakeEncoderNet(spec, rng);
   const ClipSet clips = ColouredSquares();
-  DataDependentInit(*net, Normalise(spec, PlainViews(clips, SpreadFrames(clips, 64), spec)));
+  const auto frames = SpreadFrames(clips, 64);
+  const auto x = Normalise(spec, PlainViews(clips, frames, spec));
+  DataDependentInit(*net, x);
+  const torch::NoGradGuard no_grad;
+  const auto z = net->forward(x);
+  torch::Tensor towards = torch::zeros({net->output_dim()});  // from the mean of red to that of blue
+  for (size_t i = 0; i < frames.size(); ++i) towards += z[i] * (frames[i].clip % 2 == 1 ? 1 : -1);
   const auto head =
       std::make_shared<HeadImpl>(HeadSpec{.in_dim = net->output_dim(), .out_dim = 2}, rng);
-  InitLastLayer(*head, 2, rng);
+  InitLastLayer(*head, 0, rng);
+  auto weight = head->named_parameters()["layers.0.weight"];
+  weight.copy_(torch::stack({-towards, towards}) / towards.norm());
   SaveEncoder(path, *net, {{"classifier", head}}, {{"classes", "red, blue"}});
   return path.string();
 }

@@ -221,7 +221,7 @@ TEST(AdaptNet, PositionsGoToTheNewGrid) {
                            ModuleState(*net).at("blocks.1.mlp.fc1.weight")));
   spec.positions = "sincos";
   EXPECT_TRUE(torch::equal(adapted(MakeEncoderNet(spec, rng), "deit").at("pos_embed"),
-                           SinCosTable(128, 6, 6, "mae", true)));
+                           SinCosTable(VitShapeOf(spec).dim, 6, 6, "mae", true)));
 }
 
 TEST(AdaptNet, DropPathMayBeginAndOtherSizesAreRefusedByName) {
