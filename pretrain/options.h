@@ -6,21 +6,18 @@
 #include <vector>
 
 #include "core/options.h"
-#include "learn/amp.h"
 #include "media/augment.h"
 #include "pretrain/ijepa_options.h"
+#include "pretrain/step_options.h"
 #include "pretrain/supervised_options.h"
 
 namespace v2r {
 
-struct PretrainOptions {
+struct PretrainOptions : StepOptions {
   std::string method = "ranking";
   int64_t seed = 1;
   int64_t iterations = 600;
   int64_t batch_size = 64;
-  int64_t gradient_accumulation_steps = 1;
-  std::string precision = "fp32";
-  GradScalerOptions grad_scaler;
   std::string optimizer = "adamw";
   double learning_rate = 1e-3;
   double min_learning_rate = 0;
@@ -104,13 +101,7 @@ struct PretrainOptions {
     v("seed", seed, "seed of weights, batches and augmentation", AtLeast(0));
     v("iterations", iterations, "optimiser steps, 0 = only initialise", AtLeast(0));
     v("batch_size", batch_size, "samples (pairs, triplets) a step", AtLeast(2));
-    v("gradient_accumulation_steps", gradient_accumulation_steps,
-      "batches whose gradients are averaged before a step; they add no negatives to each other",
-      AtLeast(1));
-    v("precision", precision,
-      "what networks compute in; weights and losses stay fp32. fp16 scales the loss",
-      OneOf({"fp32", "bf16", "fp16"}));
-    v("grad_scaler", grad_scaler, "precision=fp16: scale of the loss");
+    StepOptions::Fields(v);
     v("optimizer", optimizer, "optimiser", OneOf({"adamw", "adam", "sgd", "lars", "lars_clip"}));
     v("learning_rate", learning_rate, "step size after warm-up", AtLeast(0));
     v("min_learning_rate", min_learning_rate,

@@ -85,4 +85,12 @@ StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
   return outcome;
 }
 
+StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
+                         torch::optim::Optimizer& optimizer, const PretrainBatch& batch,
+                         int64_t step) {
+  V2R_CHECK_EQ(options.gradient_accumulation_steps, 1);
+  return PretrainStep(
+      options, method, optimizer, [&] { return batch; }, step);
+}
+
 }  // namespace v2r

@@ -35,5 +35,9 @@ using NextBatch = std::function<PretrainBatch()>;  // on the net's device
 StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
                          torch::optim::Optimizer& optimizer, const NextBatch& next, int64_t step,
                          GradScaler* scaler = nullptr);
+// The step of the one batch at hand, where options ask for one.
+StepOutcome PretrainStep(const PretrainOptions& options, Pretrainer& method,
+                         torch::optim::Optimizer& optimizer, const PretrainBatch& batch,
+                         int64_t step);
 
 }  // namespace v2r

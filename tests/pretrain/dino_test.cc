@@ -77,8 +77,7 @@ TEST(DinoGolden, FourStepsOfTraining) {
       PretrainBatch batch;
       batch.tensors["globals"] = c["in.global_crops"][step].flatten(0, 1);
       batch.tensors["locals"] = c["in.local_crops"][step].flatten(0, 1);
-      const StepOutcome outcome = PretrainStep(
-          options, *method, *optimizer, [&] { return batch; }, step);
+      const StepOutcome outcome = PretrainStep(options, *method, *optimizer, batch, step);
       EXPECT_TRUE(IsClose(outcome.loss, c.scalar(out + "loss"), {.relative = 1e-5}));
       const TensorDict loss = ToTensors(Under(method->SaveState(), "dino_loss"));
       EXPECT_TRUE(IsClose(loss.at("center"), c[out + "center"].cpu(), {.absolute = 1e-6}));
@@ -243,8 +242,7 @@ TEST(DinoTest, TheLastLayerStaysForTheFirstEpochsWithDecayAndAll) {
   const torch::Tensor before = last();
   Rng rng(9);
   for (int64_t step = 0; step < 6; ++step) {
-    PretrainStep(
-        options, *method, *optimizer, [&] { return method->Views(clips, rng); }, step);
+    PretrainStep(options, *method, *optimizer, method->Views(clips, rng), step);
     EXPECT_EQ(last().equal(before), step < 4) << step;
   }
 }
@@ -256,8 +254,7 @@ TEST(DinoTest, TheEncoderCarriesTheNormOfItsEmbedding) {
   const auto optimizer = MakeOptimizer(options, method->Parameters());
   Rng rng(9);
   for (int64_t step = 0; step < 30; ++step) {
-    PretrainStep(
-        options, *method, *optimizer, [&] { return method->Views(clips, rng); }, step);
+    PretrainStep(options, *method, *optimizer, method->Views(clips, rng), step);
   }
   const StateDict state = method->SaveState();
   Rng unused(0);
