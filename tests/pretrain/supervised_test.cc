@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "core/interrupt.h"
 #include "core/torch_rng.h"
 #include "models/positions.h"
 #include "models/vit.h"
@@ -351,6 +352,37 @@ TEST(SupervisedTest, ALinearProbeLeavesTheEncoderAlone) {
   const auto head = ToTensors(Under(Tensors(path), "head.classifier"));
   EXPECT_NE(head.at("deviation").std().item<double>(), 0) << "features are standardised";
   EXPECT_EQ(LoadEncoder(path, kCpu, "float32").spec().metric, "l2") << "the file's";
+}
+
+// From a file, with everything on that draws or has a state of its own.
+TEST(SupervisedTest, FineTuningContinuesBitForBit) {
+  const TempFolder folder;
+  const auto start = folder / "start.safetensors";
+  Rng rng(1);
+  EncoderSpec spec = TinySpec("supervised");
+  const EncoderNet net = MakeEncoderNet(spec, rng);
+  const ProjectionHeadImpl projection({.in_dim = net->output_dim(), .hidden_dim = 12}, rng);
+  SaveEncoder(start, *net, {{"projection", ToHead(projection)}}, {});
+  PretrainOptions options =
+      With(TinyOptions("supervised", 6),
+           "{log_every: 6, init_input_size: 48, decay_norm_and_bias: false, weight_decay_end: 0.2, "
+           "init_from: " +
+               start.string() +
+               ", supervised: {mixup: 0.8, cutmix: 1, mixup_mode: elem, layer_decay: 0.7, "
+               "fine_tune_after_block: 0, ft_proj_selector: 1, label_fraction: 0.5}}");
+  EncoderSpec asked;
+  asked.drop_path = 0.3;
+  const auto whole = folder / "whole.safetensors", parts = folder / "parts.safetensors";
+  Pretrain(options, asked, ColouredSquares(), whole, kCpu);
+  PretrainOptions first = options;
+  first.log_every = 3;
+  EXPECT_THROW(Pretrain(first, asked, ColouredSquares(), parts, kCpu,
+                        {[](int64_t, const Metrics&) { RequestInterrupt(true); }}),
+               Interrupted);
+  RequestInterrupt(false);
+  EXPECT_EQ(Pretrain(options, asked, ColouredSquares(), parts, kCpu).resumed_from, 3);
+  EXPECT_EQ(ReadFile(parts), ReadFile(whole));
+  EXPECT_EQ(LoadEncoder(parts, kCpu, "float32").spec().input_size, 48);
 }
 
 TEST(SupervisedTest, AnOddBatchCannotBePaired) {
