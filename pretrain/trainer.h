@@ -27,7 +27,8 @@ struct PretrainResult {
 
 struct PretrainCallbacks {
   // Every log_every iterations and at the last one (with iterations=0: once, at step 0):
-  // pretrain/loss (mean since the row before), pretrain/learning_rate, the method's own numbers,
+  // pretrain/loss (mean since the row before), pretrain/learning_rate, the method's own numbers, with
+  // fp16 pretrain/grad_scale and pretrain/skipped_steps,
   // pretrain/effective_dims, pretrain/embedding_std, pretrain/embedding_spread, pretrain/collapsed,
   // pretrain/knn_acc and pretrain/linear_acc (pretrain/monitor.h) where there are classes,
   // time/samples_per_second, time/loader_share (of the time, spent waiting for pictures).
