@@ -22,7 +22,7 @@ ConvNetImpl::ConvNetImpl(const EncoderSpec& spec, const std::vector<Layer>& laye
     convs_.push_back(register_module(
         "conv" + number, torch::nn::Conv2d(options.padding(layer.padding).bias(!batch))));
     norms_.emplace_back(nullptr);
-    if (batch) norms_.back() = register_module("bn" + number, torch::nn::BatchNorm2d(out));
+    if (batch) norms_.back() = register_module("bn" + number, SplitBatchNorm2d(out));
     channels = out;
     size = (size + 2 * layer.padding - layer.kernel) / layer.stride + 1;
   }
@@ -45,7 +45,9 @@ torch::Tensor ConvNetImpl::forward(torch::Tensor x) {
 
 void ConvNetImpl::Trace(InferencePlan& plan) const {
   auto x = plan.input();
-  for (size_t i = 0; i < convs_.size(); ++i) x = plan.Conv(x, convs_[i], norms_[i], true);
+  for (size_t i = 0; i < convs_.size(); ++i) {
+    x = plan.Conv(x, convs_[i], norms_[i].is_empty() ? nullptr : AsBatchNorm(norms_[i]), true);
+  }
   if (spec_.pooling == "avg") x = plan.GlobalAveragePool(x);
   if (!fc_.is_empty()) {
     x = plan.Linear(x, fc_);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/encoder.h"
+#include "models/split_batchnorm.h"
 
 namespace v2r {
 
@@ -24,7 +25,7 @@ class ConvNetImpl : public EncoderNetImpl {
 
  private:
   std::vector<torch::nn::Conv2d> convs_;
-  std::vector<torch::nn::BatchNorm2d> norms_;  // one a convolution; null: none
+  std::vector<SplitBatchNorm2d> norms_;  // one a convolution; null: none
   torch::nn::Linear fc_{nullptr};
   int64_t output_dim_ = 0;
 };

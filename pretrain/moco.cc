@@ -75,8 +75,7 @@ Moco::Moco(const PretrainOptions& options, EncoderNet net, Rng& rng)
   if (SetBatchNormSplits(*net_, options_.bn_splits) == 0) {
     ThrowUser(
         "pretrain.bn_splits={}: encoder.arch={} has no BatchNorm to split; leave it at 1, or take "
-        "a "
-        "resnet",
+        "a resnet, or conv4 with encoder.norm=batch",
         options_.bn_splits, net_->spec().arch);
   }
 }
