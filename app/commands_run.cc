@@ -102,6 +102,13 @@ int PretrainCommand(const Words& overrides) {
   auto options = LoadOptions<PretrainCommandOptions>("pretrain", overrides);
   if (options.data.path.empty())
     ThrowUser("data: say which videos to learn from, e.g.  v2r pretrain data=FOLDER");
+  if (!options.encoder.path.empty()) {
+    ThrowUser(
+        "encoder={}: v2r pretrain makes a new encoder and would not read that file. Name a network "
+        "(`v2r list encoders`), or start from the weights of an encoder file with "
+        "pretrain.init_from=FILE",
+        options.encoder.path);
+  }
   Rng unused(0);
   const EncoderSpec spec =
       options.pretrain.init_from.empty()

@@ -126,6 +126,17 @@ TEST_F(RunOptionsTest, AnotherEncoderIsOneWord) {
                UserError);
 }
 
+TEST_F(RunOptionsTest, PretrainingRefusesAnEncoderFileThatItWouldNotRead) {
+  std::string message;
+  try {
+    PretrainCommand({"data.path=clips", "encoder.path=e.safetensors", "device=cpu"});
+  } catch (const UserError& e) {
+    message = e.what();
+  }
+  EXPECT_NE(message.find("encoder=e.safetensors"), std::string::npos) << message;
+  EXPECT_NE(message.find("pretrain.init_from"), std::string::npos) << message;
+}
+
 TEST_F(RunOptionsTest, ARefusedRowEndsNoStudy) {
   StudyRow good{"reach", "true", "none", "none",
                 MiniWords("unused", {"reward=true", "record.enabled=false"})};
