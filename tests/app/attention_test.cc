@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/frame.h"
 #include "media/video.h"
+#include "tests/app/embed.h"
 #include "tests/app/mini.h"
 
 namespace v2r {
@@ -105,28 +106,13 @@ class AttentionCommandTest : public MiniRun {
       }
     }
     SaveEncoder(root_ / "vit.safetensors", *SharpVit(), {}, {});
-    Rng rng(1);
-    EncoderSpec conv;
-    conv.input_size = 32;
-    SaveEncoder(root_ / "conv.safetensors", *MakeEncoderNet(conv, rng), {}, {});
+    SaveConvEncoder(root_);
   }
 
   // Names and contents of the pictures that a call leaves.
   std::map<std::string, std::string> Embed(const std::string& encoder,
                                            const std::vector<std::string>& more) {
-    std::vector<std::string> words = {
-        "data.path=" + (root_ / "clips").string(), "encoder.path=" + (root_ / encoder).string(),
-        "out=" + (root_ / "z.safetensors").string(), "device=cpu", "torch_threads=1"};
-    words.insert(words.end(), more.begin(), more.end());
-    fs::remove_all(root_ / "z_attention");
-    fs::remove(root_ / "z.safetensors");
-    EmbedCommand(words);
-    std::map<std::string, std::string> pictures;
-    if (!fs::exists(root_ / "z_attention")) return pictures;
-    for (const auto& entry : fs::directory_iterator(root_ / "z_attention")) {
-      pictures[entry.path().filename().string()] = ReadFile(entry.path());
-    }
-    return pictures;
+    return EmbedPictures(root_, "_attention", encoder, more);
   }
 };
 

@@ -7,6 +7,7 @@
 #include "app/sheet.h"
 #include "core/error.h"
 #include "media/video.h"
+#include "tests/app/embed.h"
 #include "tests/app/mini.h"
 
 namespace v2r {
@@ -55,27 +56,12 @@ class ReconstructCommandTest : public MiniRun {
                      "out=" + (root_ / "mae.safetensors").string(),
                      "device=cpu",
                      "torch_threads=1"});
-    Rng rng(1);
-    EncoderSpec conv;
-    conv.input_size = 32;
-    SaveEncoder(root_ / "conv.safetensors", *MakeEncoderNet(conv, rng), {}, {});
+    SaveConvEncoder(root_);
   }
 
   std::map<std::string, std::string> Embed(const std::string& encoder,
                                            const std::vector<std::string>& more) {
-    std::vector<std::string> words = {
-        "data.path=" + (root_ / "clips").string(), "encoder.path=" + (root_ / encoder).string(),
-        "out=" + (root_ / "z.safetensors").string(), "device=cpu", "torch_threads=1"};
-    words.insert(words.end(), more.begin(), more.end());
-    fs::remove_all(root_ / "z_reconstruction");
-    fs::remove(root_ / "z.safetensors");
-    EmbedCommand(words);
-    std::map<std::string, std::string> pictures;
-    if (!fs::exists(root_ / "z_reconstruction")) return pictures;
-    for (const auto& entry : fs::directory_iterator(root_ / "z_reconstruction")) {
-      pictures[entry.path().filename().string()] = ReadFile(entry.path());
-    }
-    return pictures;
+    return EmbedPictures(root_, "_reconstruction", encoder, more);
   }
 };
 
