@@ -67,8 +67,19 @@ void DinoHeadImpl::CancelLastLayerGradients() {
   weight_v_.mutable_grad().reset();
 }
 
-DinoLossImpl::DinoLossImpl(int64_t out_dim, double student_temp, double center_momentum)
-    : student_temp_(student_temp), center_momentum_(center_momentum) {
+torch::Tensor SinkhornKnopp(const torch::Tensor& logits, int64_t turns) {
+  const auto [samples, outputs] = std::pair(logits.size(0), logits.size(1));
+  auto q = torch::exp(logits - logits.max());  // a factor of all cancels in the first turn
+  for (int64_t i = 0; i < turns; ++i) {
+    q = q / q.sum(0, /*keepdim=*/true).clamp_min(1e-30) / outputs;
+    q = q / q.sum(1, /*keepdim=*/true).clamp_min(1e-30) / samples;
+  }
+  return q * samples;
+}
+
+DinoLossImpl::DinoLossImpl(int64_t out_dim, double student_temp, double center_momentum,
+                           bool sinkhorn)
+    : student_temp_(student_temp), center_momentum_(center_momentum), sinkhorn_(sinkhorn) {
   center_ = register_buffer("center", torch::zeros({1, out_dim}));
 }
 
@@ -79,7 +90,8 @@ torch::Tensor DinoLossImpl::forward(const torch::Tensor& student, const torch::T
             "student [{}], teacher [{}]", fmt::join(student.sizes(), ", "),
             fmt::join(teacher.sizes(), ", "));
   const auto raw = teacher.detach();
-  const auto target = torch::softmax((raw - center_) / teacher_temp, -1);
+  const auto target = sinkhorn_ ? SinkhornKnopp(raw / teacher_temp)
+                                : torch::softmax((raw - center_) / teacher_temp, -1);
   const auto targets = target.chunk(2);
   const auto log_probabilities = torch::log_softmax(student / student_temp_, -1).chunk(crops);
   torch::Tensor sum = torch::zeros({}, student.options());

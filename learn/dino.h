@@ -40,13 +40,21 @@ class DinoHeadImpl : public torch::nn::Module {
 };
 TORCH_MODULE(DinoHead);
 
+// logits [B,K] (already divided by a temperature) -> assignments [B,K] >= 0: exp(logits) scaled by
+// turns so that every output gets B/K and every sample 1, the samples last (facebookresearch/dinov2
+// dino_clstoken_loss.py sinkhorn_knopp_teacher: three turns; Caron et al. 2020, SwAV).
+torch::Tensor SinkhornKnopp(const torch::Tensor& logits, int64_t turns = 3);
+
 // main_dino.py DINOLoss of one process. The centre is a buffer "center" [1,out_dim], 0 at first.
 class DinoLossImpl : public torch::nn::Module {
  public:
-  DinoLossImpl(int64_t out_dim, double student_temp, double center_momentum);
+  DinoLossImpl(int64_t out_dim, double student_temp, double center_momentum,
+               bool sinkhorn = false);
   // student [V*B,K], crop after crop; teacher [2*B,K] of the first two crops, no gradient. Mean
   // over pairs (teacher's crop, another crop) of the mean over samples of the cross entropy of
-  // softmax((teacher - center) / teacher_temp) against softmax(student / student_temp).
+  // softmax((teacher - center) / teacher_temp) against softmax(student / student_temp). With
+  // `sinkhorn` the targets are SinkhornKnopp(teacher / teacher_temp) of all 2*B and the centre is
+  // followed but not used.
   torch::Tensor forward(const torch::Tensor& student, const torch::Tensor& teacher,
                         double teacher_temp);
   // Once a step, after its last forward: center <- m center + (1 - m) mean of the raw teacher
@@ -60,6 +68,7 @@ class DinoLossImpl : public torch::nn::Module {
 
  private:
   double student_temp_, center_momentum_;
+  bool sinkhorn_;
   torch::Tensor target_entropy_, mean_target_entropy_;
   torch::Tensor center_;
   std::vector<torch::Tensor> batch_means_;  // [1,out_dim], of the forwards since UpdateCenter()

@@ -154,7 +154,8 @@ Dino::Dino(const PretrainOptions& options, EncoderNet net, Rng& rng)
   }
   teacher_ = MomentumNet(net_);
   if (const auto vit = std::dynamic_pointer_cast<VitImpl>(teacher_)) vit->SetDropPath(0);
-  loss_ = DinoLoss(options_.out_dim, options_.temperature, options_.center_momentum);
+  loss_ = DinoLoss(options_.out_dim, options_.temperature, options_.center_momentum,
+                   options_.centering == "sinkhorn_knopp");
   loss_->to(device);
 }
 

@@ -67,6 +67,7 @@ struct PretrainOptions : StepOptions {
   int64_t warmup_teacher_temp_epochs = 0;
   int64_t freeze_last_layer = 1;
   int64_t epoch_iterations = 0;
+  std::string centering = "centering";
   double center_momentum = 0.9;
   bool embedding_norm = false;
   int64_t local_crops_number = 8;
@@ -151,8 +152,7 @@ struct PretrainOptions : StepOptions {
     v("ntxent_scaling", ntxent_scaling,
       "simclr: mean over 2N as in the paper, or the released sum of two means",
       OneOf({"mean", "simclr"}));
-    v("projection_hidden", projection_hidden, "simclr, mocov3, dino: width of the projection head",
-      AtLeast(1));
+    v("projection_hidden", projection_hidden, "simclr, mocov3, dino: head's width", AtLeast(1));
     v("projection_dim", projection_dim,
       "simclr, moco, mocov3: output of the projection head; dino: its bottleneck", AtLeast(1));
     v("projection_layers", projection_layers,
@@ -187,8 +187,7 @@ struct PretrainOptions : StepOptions {
     v("ema_schedule", ema_schedule,
       "of ema_momentum: stays, or rises to 1 by the end of training (I-JEPA: linear)",
       OneOf({"constant", "cosine", "linear"}));
-    v("predictor_norm", predictor_norm,
-      "mocov3: a BatchNorm ends the predictor (ViT; not for ResNet)");
+    v("predictor_norm", predictor_norm, "mocov3: a BatchNorm ends the predictor (ViT alone)");
     v("stop_grad_conv1", stop_grad_conv1,
       "mocov3: a transformer's patch embedding stays as it was drawn");
     v("out_dim", out_dim, "dino: outputs over which student and teacher agree (65536 in the paper)",
@@ -204,12 +203,13 @@ struct PretrainOptions : StepOptions {
       "dino: epochs in which the last layer stays as it was drawn", AtLeast(0));
     v("epoch_iterations", epoch_iterations,
       "dino: iterations that make an epoch, 0 = as many as show every frame once", AtLeast(0));
+    v("centering", centering, "dino: how targets are kept apart (sinkhorn_knopp: DINOv2)",
+      OneOf({"centering", "sinkhorn_knopp"}));
     v("center_momentum", center_momentum, "dino: share of the centre that a step keeps",
       InRange(0, 1));
     v("embedding_norm", embedding_norm,
-      "dino: BatchNorm without weights between embedding and head, part of the encoder's last "
-      "layer "
-      "in its file: the frames of one scene else end up in one direction");
+      "dino: BatchNorm without weights between embedding and head, in the file part of the last "
+      "layer: the frames of one scene else end up in one direction");
     v("local_crops_number", local_crops_number, "dino: small views besides the two global ones",
       InRange(0, 64));
     v("local_crops_size", local_crops_size,

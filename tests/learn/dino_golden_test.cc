@@ -112,6 +112,30 @@ TEST(DinoGolden, SchedulesAndClip) {
   }
 }
 
+// By hand: [[1, 1], [3, 1]] -> outputs share (1/4, 1/2; 3/4, 1/2) / 2 -> samples share (1/3, 2/3;
+// 3/5, 2/5) / 2; the result is those rows, whatever factor all logits have in common.
+TEST(Dino, SinkhornKnoppTakesTurns) {
+  const auto logits = torch::log(torch::tensor({{1.0, 1.0}, {3.0, 1.0}}));
+  const auto expected = torch::tensor({{1.0 / 3, 2.0 / 3}, {3.0 / 5, 2.0 / 5}});
+  EXPECT_TRUE(IsClose(SinkhornKnopp(logits, 1), expected, {.absolute = 1e-6}));
+  EXPECT_TRUE(IsClose(SinkhornKnopp(logits + 700, 1), expected, {.absolute = 1e-4}));
+  const auto many = SinkhornKnopp(torch::sin(torch::arange(60).view({12, 5})) * 3, 100);
+  EXPECT_TRUE(IsClose(many.sum(1), torch::ones({12}), {.absolute = 1e-5}));
+  EXPECT_TRUE(IsClose(many.sum(0), torch::full({5}, 12.0 / 5), {.absolute = 1e-4}));
+}
+
+// The loss with these targets is the cross entropy by hand.
+TEST(Dino, SinkhornTargets) {
+  const auto student = torch::sin(torch::arange(24).view({4, 6}).to(torch::kFloat));
+  const auto teacher = torch::cos(torch::arange(24).view({4, 6}).to(torch::kFloat));
+  DinoLoss loss(6, 0.1, 0.9, /*sinkhorn=*/true);
+  const auto q = SinkhornKnopp(teacher / 0.04);
+  const auto log_p = torch::log_softmax(student / 0.1, -1);
+  const auto other = torch::cat({log_p.slice(0, 2, 4), log_p.slice(0, 0, 2)});
+  EXPECT_TRUE(IsClose(loss->forward(student, teacher, 0.04), -(q * other).sum(-1).mean(),
+                      {.relative = 1e-5}));
+}
+
 TEST(Dino, EntropiesTellTheTwoCollapses) {
   const auto student = torch::zeros({4, 32});
   DinoLoss uniform(32, 0.1, 0.9), one(32, 0.1, 0.9), apart(32, 0.1, 0.9);

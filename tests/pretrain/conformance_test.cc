@@ -232,6 +232,7 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"freeze_last_layer: 0", {"dino"}},
           {"epoch_iterations: 1", {"dino"}},
           {"center_momentum: 0.5", {"dino"}},
+          {"centering: sinkhorn_knopp", {"dino"}},
           {"embedding_norm: true", {"dino"}},
           {"local_crops_number: 3", {"dino"}},
           {"local_crops_number: 0", {"dino"}},
