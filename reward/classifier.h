@@ -42,6 +42,10 @@ class ClassifierReward : public RewardModel {
   ClassifierReward(std::unique_ptr<RewardModel> base, const ClassifierOptions& options,
                    int64_t embedding_dim, const torch::Device& device);
   RewardNeeds Needs() const override { return base_->Needs(); }
+  int64_t MemorySize() const override { return base_->MemorySize(); }
+  std::vector<std::shared_ptr<const Encoder>> MoreEncoders() const override {
+    return base_->MoreEncoders();
+  }
   void Calibrate(const DemoFeatures& demos) override;
   torch::Tensor Compute(const RolloutFeatures& features,
                         std::map<std::string, torch::Tensor>* parts) const override;
