@@ -24,67 +24,68 @@ namespace {
 constexpr double kForbidden = -1e6;  // the exponent of a pair that carries no mass
 constexpr double kRange = 1e100;     // scaling factors beyond this become logarithms
 
-// out[j] = sum_i w[i] * m[i,j]; four rows at a time.
-V2R_FOR_EACH_CPU void WeightedRows(const double* m, const double* w, int64_t rows, int64_t cols,
-                                   double* __restrict out) {
-  for (int64_t j = 0; j < cols; ++j) out[j] = 0;
-  int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) {
-    const double *a = m + i * cols, *b = a + cols, *c = b + cols, *d = c + cols;
-    const double wa = w[i], wb = w[i + 1], wc = w[i + 2], wd = w[i + 3];
-    for (int64_t j = 0; j < cols; ++j) out[j] += wa * a[j] + wb * b[j] + (wc * c[j] + wd * d[j]);
-  }
-  for (; i < rows; ++i) {
-    for (int64_t j = 0; j < cols; ++j) out[j] += w[i] * m[i * cols + j];
+// One round over the rows of a kernel [n,m]: s_i = weight / (kernel_i . t), and what these make of the
+// columns, sums_j = sum_i s_i kernel_ij, while a row is at hand. Sums in eight parts.
+V2R_FOR_EACH_CPU void Round(const double* kernel, const double* t, int64_t n, int64_t m,
+                            double weight, double* __restrict s, double* __restrict sums) {
+  constexpr int64_t kParts = 8;
+  for (int64_t j = 0; j < m; ++j) sums[j] = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double* row = kernel + i * m;
+    double parts[kParts] = {0};
+    int64_t j = 0;
+    for (; j + kParts <= m; j += kParts) {
+      for (int64_t k = 0; k < kParts; ++k) parts[k] += row[j + k] * t[j + k];
+    }
+    for (; j < m; ++j) parts[0] += row[j] * t[j];
+    const double sum = ((parts[0] + parts[4]) + (parts[1] + parts[5])) +
+                       ((parts[2] + parts[6]) + (parts[3] + parts[7]));
+    const double factor = weight / sum;
+    s[i] = factor;
+    for (int64_t k = 0; k < m; ++k) sums[k] += factor * row[k];
   }
 }
 
 // One problem. Plan = exp(log_k + f + g) = s_i * kernel_ij * t_j, kernel = exp(log_k + f + g at the
-// last time they were rebuilt).
+// last time it was rebuilt); it lies where the plan will.
 class Problem {
  public:
-  Problem(const double* log_k, int64_t n, int64_t m)
-      : log_k_(log_k), n_(n), m_(m), f_(n), g_(m), s_(n), t_(m), kernel_(n * m), turned_(n * m) {}
+  Problem(const double* log_k, double* plan, int64_t n, int64_t m)
+      : log_k_(log_k), kernel_(plan), n_(n), m_(m), f_(n), g_(m), s_(n), t_(m), sums_(m) {}
 
-  void Solve(int64_t iterations, double* plan) {
-    Columns();
-    Rows();
+  void Solve(int64_t iterations) {
+    for (int64_t j = 0; j < m_; ++j) g_[j] = -log_k_[j];
+    for (int64_t i = 1; i < n_; ++i) {
+      for (int64_t j = 0; j < m_; ++j) g_[j] = std::min(g_[j], -log_k_[i * m_ + j]);
+    }
     Rebuild();
-    for (int64_t k = 1; k < iterations; ++k) {
-      // t = (1/m) / (kernel^T s), s = (1/n) / (kernel t)
-      WeightedRows(kernel_.data(), s_.data(), n_, m_, t_.data());
-      if (!Divide(1.0 / static_cast<double>(m_), t_)) {
-        Absorb(f_, s_);
+    const double row_weight = 1.0 / static_cast<double>(n_);
+    const double column_weight = 1.0 / static_cast<double>(m_);
+    for (int64_t k = 0; k < iterations; ++k) {
+      bool good = true;
+      for (int64_t j = 0; j < m_; ++j) {
+        t_[j] = column_weight / sums_[j];
+        good &= InRange(t_[j]);
+      }
+      if (good) {
+        Round(kernel_, t_.data(), n_, m_, row_weight, s_.data(), sums_.data());
+        for (const double factor : s_) good &= InRange(factor);
+        if (good) continue;
+        for (int64_t j = 0; j < m_; ++j) g_[j] += std::log(t_[j]);
+      } else {
+        for (int64_t i = 0; i < n_; ++i) f_[i] += std::log(s_[i]);
         Columns();
-        Rows();
-        Rebuild();
-        continue;
       }
-      WeightedRows(turned_.data(), t_.data(), m_, n_, s_.data());
-      if (!Divide(1.0 / static_cast<double>(n_), s_)) {
-        Absorb(g_, t_);
-        Rows();
-        Rebuild();
-      }
+      Rows();
+      Rebuild();
     }
     for (int64_t i = 0; i < n_; ++i) {
-      for (int64_t j = 0; j < m_; ++j) plan[i * m_ + j] = s_[i] * kernel_[i * m_ + j] * t_[j];
+      for (int64_t j = 0; j < m_; ++j) kernel_[i * m_ + j] *= s_[i] * t_[j];
     }
   }
 
  private:
-  // values = weight / values; false when one leaves the range.
-  static bool Divide(double weight, std::vector<double>& values) {
-    bool good = true;
-    for (double& value : values) {
-      value = weight / value;
-      good &= value > 1 / kRange && value < kRange;
-    }
-    return good;
-  }
-  static void Absorb(std::vector<double>& logs, const std::vector<double>& factors) {
-    for (size_t i = 0; i < logs.size(); ++i) logs[i] += std::log(factors[i]);
-  }
+  static bool InRange(double factor) { return factor > 1 / kRange && factor < kRange; }
   // g_j = log(1/m) - logsumexp_i(log_k + f)
   void Columns() {
     std::vector<double> top(m_, -std::numeric_limits<double>::infinity()), sum(m_, 0.0);
@@ -107,18 +108,21 @@ class Problem {
     }
   }
   void Rebuild() {
-    for (int64_t i = 0; i < n_; ++i) {
-      for (int64_t j = 0; j < m_; ++j) {
-        kernel_[i * m_ + j] = turned_[j * n_ + i] = std::exp(log_k_[i * m_ + j] + f_[i] + g_[j]);
-      }
-    }
+    const auto type = torch::TensorOptions(torch::kDouble);
+    const auto f = torch::from_blob(f_.data(), {n_, 1}, type);
+    const auto g = torch::from_blob(g_.data(), {1, m_}, type);
+    auto kernel = torch::from_blob(kernel_, {n_, m_}, type);
+    torch::add_out(kernel, torch::from_blob(const_cast<double*>(log_k_), {n_, m_}, type), f);
+    kernel.add_(g).exp_();
     std::fill(s_.begin(), s_.end(), 1.0);
     std::fill(t_.begin(), t_.end(), 1.0);
+    torch::from_blob(sums_.data(), {m_}, type).copy_(kernel.sum(0));
   }
 
   const double* log_k_;
+  double* kernel_;
   int64_t n_, m_;
-  std::vector<double> f_, g_, s_, t_, kernel_, turned_;
+  std::vector<double> f_, g_, s_, t_, sums_;
 };
 
 torch::Tensor Exponents(const torch::Tensor& cost, const torch::Tensor& allowed, double epsilon,
@@ -143,7 +147,7 @@ torch::Tensor Sinkhorn(const torch::Tensor& cost, const torch::Tensor& allowed, 
   double* to = plan.data_ptr<double>();
   at::parallel_for(0, cost.size(0), 1, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
-      Problem(from + b * n * m, n, m).Solve(iterations, to + b * n * m);
+      Problem(from + b * n * m, to + b * n * m, n, m).Solve(iterations);
     }
   });
   return plan;
