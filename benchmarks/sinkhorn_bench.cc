@@ -1,5 +1,5 @@
-// Sinkhorn of 64 episodes of 100 frames against a demonstration of 100: milliseconds, the best of some
-// rounds. benchmarks/sinkhorn_bench.py runs it beside POT.
+// Sinkhorn of 64 episodes of 100 frames against a demonstration of 100: milliseconds, the best of
+// some rounds. benchmarks/sinkhorn_bench.py runs it beside POT.
 #include <fmt/format.h>
 #include <torch/torch.h>
 

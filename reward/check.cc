@@ -84,8 +84,9 @@ void CheckUnread(const RewardOptions& options) {
 void CheckParts(const RewardOptions& options) {
   if (TreeHasAny(options, {"potential", "value_difference"})) {
     if (options.form == "difference" || options.form == "mixed") {
-      ThrowUser("reward.form={}: reward '{}' takes the difference itself; use a form of one picture",
-                options.form, options.name);
+      ThrowUser(
+          "reward.form={}: reward '{}' takes the difference itself; use a form of one picture",
+          options.form, options.name);
     }
   }
   if (TreeHas(options, "nearest_neighbour") &&
@@ -184,7 +185,8 @@ bool IsStateReward(const RewardOptions& options) {
 
 void CheckRewardOptions(const RewardOptions& options) {
   for (const std::string& name : RewardTree(options)) {
-    if (name != kSuccessPart || options.name == kSuccessPart) RewardDoc(name);  // unknown: UserError
+    if (name != kSuccessPart || options.name == kSuccessPart)
+      RewardDoc(name);  // unknown: UserError
   }
   CheckUnread(options);
   CheckParts(options);

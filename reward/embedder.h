@@ -26,8 +26,8 @@ class Embedder {
   std::vector<std::shared_ptr<const Encoder>> more_;
 };
 
-// The encoders that options.ensemble.encoders name, when the reward is an ensemble. UserError: a file
-// that is missing or does not fit.
+// The encoders that options.ensemble.encoders name, when the reward is an ensemble. UserError: a
+// file that is missing or does not fit.
 std::vector<std::shared_ptr<const Encoder>> MoreEncoders(const RewardOptions& options,
                                                          const torch::Device& device);
 

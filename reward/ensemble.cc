@@ -9,8 +9,8 @@
 
 namespace v2r {
 
-EnsembleReward::EnsembleReward(const RewardOptions& options,
-                               std::shared_ptr<const Encoder> encoder, const torch::Device& device)
+EnsembleReward::EnsembleReward(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
+                               const torch::Device& device)
     : options_(options), more_(v2r::MoreEncoders(options, device)) {
   std::vector<std::shared_ptr<const Encoder>> encoders = {std::move(encoder)};
   encoders.insert(encoders.end(), more_.begin(), more_.end());
@@ -31,7 +31,8 @@ void EnsembleReward::Calibrate(const DemoFeatures& demos) {
   GoodDemos(demos, dims_, torch::kCPU);
   for (auto& member : members_) {
     DemoFeatures own;
-    for (const auto& demo : demos.good) own.good.push_back(demo.narrow(1, member.first, member.dims));
+    for (const auto& demo : demos.good)
+      own.good.push_back(demo.narrow(1, member.first, member.dims));
     member.reward->Calibrate(own);
   }
 }

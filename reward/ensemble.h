@@ -11,13 +11,13 @@
 
 namespace v2r {
 
-// Member k is the reward ensemble.of on the k-th encoder (the run's own, then ensemble.encoders), each
-// with its own goal and scale from the demonstrations.
+// Member k is the reward ensemble.of on the k-th encoder (the run's own, then ensemble.encoders),
+// each with its own goal and scale from the demonstrations.
 //   mean      mean_k r_k
 //   minimum   min_k r_k
 //   lower     mean_k r_k - std_weight * deviation_k r_k   (divided by K-1)
-// lower: the imitation library's AddSTDRewardWrapper (rewards/reward_nets.py) with a negative weight.
-// Parts: "member_K" and "ensemble_std".
+// lower: the imitation library's AddSTDRewardWrapper (rewards/reward_nets.py) with a negative
+// weight. Parts: "member_K" and "ensemble_std".
 class EnsembleReward : public RewardModel {
  public:
   EnsembleReward(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,

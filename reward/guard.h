@@ -11,12 +11,12 @@
 
 namespace v2r {
 
-// r = clip(base, low, high) - penalty * max(0, ood - 1). low and high: the percentiles guard.clip of
-// what base rewards in the good demonstrations (VIPER scales by such a range, arXiv:2305.14343).
-// ood = distance of phi(next_frame) to the nearest frame of all good demonstrations, over guard.percentile
-// of the same distance of each demonstration's frames to the other demonstrations (with one
-// demonstration: to its other frames). Parts: those of base, "clipped" (1 where the reward was),
-// "ood", "ood_share" (1 where ood > 1).
+// r = clip(base, low, high) - penalty * max(0, ood - 1). low and high: the percentiles guard.clip
+// of what base rewards in the good demonstrations (VIPER scales by such a range, arXiv:2305.14343).
+// ood = distance of phi(next_frame) to the nearest frame of all good demonstrations, over
+// guard.percentile of the same distance of each demonstration's frames to the other demonstrations
+// (with one demonstration: to its other frames). Parts: those of base, "clipped" (1 where the
+// reward was), "ood", "ood_share" (1 where ood > 1).
 class GuardReward : public RewardModel {
  public:
   GuardReward(std::unique_ptr<RewardModel> base, const RewardOptions& options,

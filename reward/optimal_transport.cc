@@ -28,9 +28,8 @@ std::vector<Span> Episodes(const RolloutFeatures& features) {
     return spans;
   }
   const auto step = features.episode_step.accessor<int64_t, 2>();
-  const auto transition = features.transition.defined()
-                              ? features.transition
-                              : torch::ones({steps, envs}, torch::kUInt8);
+  const auto transition = features.transition.defined() ? features.transition
+                                                        : torch::ones({steps, envs}, torch::kUInt8);
   const auto is_step = transition.accessor<uint8_t, 2>();
   for (int64_t n = 0; n < envs; ++n) {
     bool open = false;
@@ -55,8 +54,7 @@ torch::Tensor Later(const torch::Tensor& x, int64_t by) {
 
 // bool [n,m]: the pairs near the diagonal.
 torch::Tensor Band(int64_t n, int64_t m, int64_t width) {
-  const double slope =
-      n > 1 ? static_cast<double>(m - 1) / static_cast<double>(n - 1) : 0.0;
+  const double slope = n > 1 ? static_cast<double>(m - 1) / static_cast<double>(n - 1) : 0.0;
   const double reach =
       n > 1 ? std::max(static_cast<double>(width), static_cast<double>(m) / static_cast<double>(n))
             : static_cast<double>(m);
@@ -108,16 +106,14 @@ torch::Tensor OptimalTransportReward::CostOfEpisodes(const torch::Tensor& episod
   torch::Tensor best;
   for (const auto& demo : demos_) {
     const auto cost = Costs(episodes, demo);
-    const auto allowed =
-        options_.transport.mask > 0
-            ? Band(n, demo.size(0), options_.transport.mask).to(cost.device())
-            : torch::Tensor();
+    const auto allowed = options_.transport.mask > 0
+                             ? Band(n, demo.size(0), options_.transport.mask).to(cost.device())
+                             : torch::Tensor();
     const auto plan =
         Sinkhorn(cost, allowed, options_.transport.epsilon, options_.transport.iterations);
     const auto rows = (plan * cost).sum(-1);  // [B,n]
-    best = best.defined()
-               ? torch::where((rows.sum(1) < best.sum(1)).unsqueeze(1), rows, best)
-               : rows;
+    best =
+        best.defined() ? torch::where((rows.sum(1) < best.sum(1)).unsqueeze(1), rows, best) : rows;
   }
   const double factor = options_.demo_scale ? static_cast<double>(n) / unit_ : 1.0;
   return (best * factor).to(torch::kFloat);

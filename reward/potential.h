@@ -10,14 +10,14 @@
 
 namespace v2r {
 
-// Phi = the reward potential.of (without scale) of one picture, o the picture the action was taken in,
-// o' the one after the step.
+// Phi = the reward potential.of (without scale) of one picture, o the picture the action was taken
+// in, o' the one after the step.
 //   potential         gamma * Phi(o') * (1 - terminated) - Phi(o)
 //   value_difference  Phi(o') - Phi(o)
-// potential: Ng et al. 1999 with the terminal rule of the imitation library (rewards/reward_nets.py,
-// ShapedRewardNet): a terminal state's potential counts as 0, that of an episode that a time limit
-// cut as itself. value_difference: VIP, arXiv:2210.00030, V(o';g) - V(o;g). Parts: "potential" =
-// Phi(o').
+// potential: Ng et al. 1999 with the terminal rule of the imitation library
+// (rewards/reward_nets.py, ShapedRewardNet): a terminal state's potential counts as 0, that of an
+// episode that a time limit cut as itself. value_difference: VIP, arXiv:2210.00030, V(o';g) -
+// V(o;g). Parts: "potential" = Phi(o').
 class PotentialReward : public RewardModel {
  public:
   PotentialReward(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,

@@ -31,10 +31,10 @@ struct RolloutFeatures {
   torch::Tensor done;          // uint8 [T,N] terminated or truncated
   torch::Tensor episode_step;  // int64 [T,N] 1 after the first step
   torch::Tensor terminated;    // uint8 [T,N]
-  torch::Tensor success;       // uint8 [T,N] of the task: only a sum's part of that name may read it
-  torch::Tensor transition;    // uint8 [T,N] 0 where a row is no transition; undefined: all are
-  // float32 [N,M], CPU, M = MemorySize(): what Compute left of the step before; it writes that of the
-  // last step in its place. Undefined when M is 0.
+  torch::Tensor success;     // uint8 [T,N] of the task: only a sum's part of that name may read it
+  torch::Tensor transition;  // uint8 [T,N] 0 where a row is no transition; undefined: all are
+  // float32 [N,M], CPU, M = MemorySize(): what Compute left of the step before; it writes that of
+  // the last step in its place. Undefined when M is 0.
   torch::Tensor memory;
 };
 
@@ -49,8 +49,8 @@ class RewardModel {
  public:
   virtual ~RewardModel() = default;
   virtual RewardNeeds Needs() const { return RewardNeeds::kFrame; }
-  // Numbers that the reward carries from step to step of an environment's episode. An episode's first
-  // step (episode_step 1) reads none of them.
+  // Numbers that the reward carries from step to step of an environment's episode. An episode's
+  // first step (episode_step 1) reads none of them.
   virtual int64_t MemorySize() const { return 0; }
   // Encoders whose embeddings follow those of the run's encoder along D, in this order.
   virtual std::vector<std::shared_ptr<const Encoder>> MoreEncoders() const { return {}; }

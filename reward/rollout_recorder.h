@@ -77,15 +77,15 @@ class RolloutRecorder {
   torch::Tensor embeddings_;  // [most rows so far, D], kept: its pages cost more than a small net
   torch::Tensor buffer_;      // uint8 [capacity,H,W,3]
   int64_t capacity_ = 0, used_ = 0, steps_ = 0;
-  std::vector<Source> next_, current_, goal_;      // [T*N] of this rollout
-  std::vector<float> env_reward_;                  // [T*N]
+  std::vector<Source> next_, current_, goal_;                         // [T*N] of this rollout
+  std::vector<float> env_reward_;                                     // [T*N]
   std::vector<uint8_t> done_, terminated_, success_, is_transition_;  // [T*N]
-  std::vector<int64_t> episode_step_;              // [T*N]
-  std::vector<Source> slots_;                      // [kSlots*N]
-  std::vector<int64_t> goal_id_;                   // [N] of slot kGoal
-  std::vector<int64_t> last_episode_, last_step_;  // [N] of the last row
-  std::vector<float> held_reward_;                 // [N] env_reward of the last sampled step
-  torch::Tensor carried_;                          // [K, D]
+  std::vector<int64_t> episode_step_;                                 // [T*N]
+  std::vector<Source> slots_;                                         // [kSlots*N]
+  std::vector<int64_t> goal_id_;                                      // [N] of slot kGoal
+  std::vector<int64_t> last_episode_, last_step_;                     // [N] of the last row
+  std::vector<float> held_reward_;  // [N] env_reward of the last sampled step
+  torch::Tensor carried_;           // [K, D]
   torch::Tensor transition_;
 };
 

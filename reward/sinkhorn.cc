@@ -24,8 +24,8 @@ namespace {
 constexpr double kForbidden = -1e6;  // the exponent of a pair that carries no mass
 constexpr double kRange = 1e100;     // scaling factors beyond this become logarithms
 
-// One round over the rows of a kernel [n,m]: s_i = weight / (kernel_i . t), and what these make of the
-// columns, sums_j = sum_i s_i kernel_ij, while a row is at hand. Sums in eight parts.
+// One round over the rows of a kernel [n,m]: s_i = weight / (kernel_i . t), and what these make of
+// the columns, sums_j = sum_i s_i kernel_ij, while a row is at hand. Sums in eight parts.
 V2R_FOR_EACH_CPU void Round(const double* kernel, const double* t, int64_t n, int64_t m,
                             double weight, double* __restrict s, double* __restrict sums) {
   constexpr int64_t kParts = 8;

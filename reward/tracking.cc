@@ -45,11 +45,10 @@ torch::Tensor NearestNeighbourReward::Compute(const RolloutFeatures& features,
   const bool alone = !features.episode_step.defined();
   const auto step = alone ? torch::zeros({steps, envs}, torch::kInt64) : features.episode_step;
   const auto step_of = step.accessor<int64_t, 2>();
-  const auto moves =
-      features.transition.defined() ? features.transition : torch::ones({steps, envs}, torch::kUInt8);
+  const auto moves = features.transition.defined() ? features.transition
+                                                   : torch::ones({steps, envs}, torch::kUInt8);
   const auto is_step = moves.accessor<uint8_t, 2>();
-  auto memory =
-      features.memory.defined() ? features.memory : torch::zeros({envs, count});
+  auto memory = features.memory.defined() ? features.memory : torch::zeros({envs, count});
   auto match = memory.accessor<float, 2>();
   for (int64_t k = 0; k < count; ++k) {
     const int64_t last = demos_[k].size(0) - 1;

@@ -11,8 +11,8 @@
 
 namespace v2r {
 
-// A match j_k in each demonstration k of L_k frames starts an episode at its first frame (0) and moves
-// on by min_step to max_step frames a step, to the nearest of those:
+// A match j_k in each demonstration k of L_k frames starts an episode at its first frame (0) and
+// moves on by min_step to max_step frames a step, to the nearest of those:
 //   j_k = argmin over j in [j_k + min_step, j_k + max_step] of d(phi(next_frame), demo_k[j])
 //   r   = max over k of  -d / c - progress * (1 - j_k / (L_k - 1))
 // so that a picture is compared with where the episode may have got to, never with an earlier frame

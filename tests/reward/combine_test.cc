@@ -28,7 +28,8 @@ std::vector<float> Play(const RewardOptions& options, Metrics* metrics = nullptr
                         const ClipSet& demos = testing::GreyDemos(), float action = 1) {
   const auto env = Assemble(options, {}, GreyEncoder(metric), demos);
   env->Reset(1);
-  return Rollout(*env, 4, [action](int64_t, int64_t) { return action; }, metrics);
+  return Rollout(
+      *env, 4, [action](int64_t, int64_t) { return action; }, metrics);
 }
 
 // ---- sum: -.75 -.5 -.25 0 and .25 .25 .25 .25 and success at the last step

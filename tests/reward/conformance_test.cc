@@ -22,7 +22,8 @@ using testing::ScriptOptions;
 using testing::Wander;
 
 // Two demonstrations that differ a little.
-std::unique_ptr<VectorEnv> AssembleVaried(const RewardOptions& options, const ScriptOptions& script) {
+std::unique_ptr<VectorEnv> AssembleVaried(const RewardOptions& options,
+                                          const ScriptOptions& script) {
   ClipSet demos;
   demos.clips = {testing::GreyClip("good", {20, 40, 60, 80, 100}),
                  testing::GreyClip("good", {22, 41, 63, 84, 102})};
@@ -99,7 +100,8 @@ TEST_P(RewardConformance, DeferredEqualsImmediate) {
     immediate->Reset(3);
     for (int rollout = 0; rollout < 3; ++rollout) {
       Metrics a, b;
-      const auto late = Rollout(*deferred, Steps(5), Wander, &a), now = Rollout(*immediate, Steps(5), Wander, &b);
+      const auto late = Rollout(*deferred, Steps(5), Wander, &a),
+                 now = Rollout(*immediate, Steps(5), Wander, &b);
       ASSERT_THAT(late, ::testing::Pointwise(::testing::FloatNear(1e-5), now));
       EXPECT_NEAR(a["reward/mean"], b["reward/mean"], 1e-6);
       EXPECT_NEAR(a["reward/std"], b["reward/std"], 1e-6);

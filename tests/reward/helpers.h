@@ -52,8 +52,14 @@ inline std::shared_ptr<const Encoder> GreyEncoder(const std::string& metric = "l
 
 // The file of an encoder like GreyEncoder(metric): a second member for ensembles.
 inline std::string GreyEncoderFile(const std::string& metric) {
-  const auto path = std::filesystem::path(::testing::TempDir()) /
-                    fmt::format("v2r_grey_{}_{}.safetensors", metric, ::getpid());
+  struct Folder {
+    std::filesystem::path path =
+        std::filesystem::path(::testing::TempDir()) / fmt::format("v2r_grey_{}", ::getpid());
+    Folder() { std::filesystem::create_directories(path); }
+    ~Folder() { std::filesystem::remove_all(path); }
+  };
+  static const Folder folder;
+  const auto path = folder.path / (metric + ".safetensors");
   if (!std::filesystem::exists(path)) {
     EncoderSpec spec;
     spec.arch = "pixels";

@@ -211,9 +211,8 @@ TEST(RewardConfigs, EachBindsAndMakesItsReward) {
     if (stem == "ensemble") options.ensemble.encoders = {testing::GreyEncoderFile("cosine")};
     ScriptOptions script;
     script.goal_frames = true;
-    const auto env =
-        Assemble(options, script, options.name == "pixel_l2" ? nullptr : GreyEncoder(),
-                 VariedDemos());
+    const auto env = Assemble(options, script, options.name == "pixel_l2" ? nullptr : GreyEncoder(),
+                              VariedDemos());
     env->Reset(1);
     for (const float reward : Rollout(*env, 4, testing::Forward))
       EXPECT_TRUE(std::isfinite(reward));

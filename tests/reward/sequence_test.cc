@@ -52,15 +52,14 @@ TEST(PotentialReward, EpisodeByHand) {
   }
 }
 
-// The third step ends the episode at d = .25: as a terminal state its potential is 0, at a time limit
-// it is its own.
+// The third step ends the episode at d = .25: as a terminal state its potential is 0, at a time
+// limit it is its own.
 TEST(PotentialReward, TerminalStateCountsAsZero) {
   auto options = Options("potential");
   options.potential.gamma = 0.9;
   ScriptOptions script;
   script.episode_steps = {3};
-  EXPECT_THAT(Play(options, script, Forward, 3),
-              Pointwise(FloatNear(1e-5), {0.325f, 0.3f, 0.5f}));
+  EXPECT_THAT(Play(options, script, Forward, 3), Pointwise(FloatNear(1e-5), {0.325f, 0.3f, 0.5f}));
   script.terminates = false;
   EXPECT_THAT(Play(options, script, Forward, 3),
               Pointwise(FloatNear(1e-5), {0.325f, 0.3f, 0.275f}));
@@ -85,8 +84,9 @@ TEST(NearestNeighbourReward, EpisodeByHand) {
   for (const std::string timing : {"deferred", "immediate"}) {
     auto options = Options("nearest_neighbour");
     options.timing = timing;
-    EXPECT_THAT(Play(options, {}, Forward, 8),
-                Pointwise(FloatNear(1e-5), {-0.75f, -0.5f, -0.25f, 0.f, -0.75f, -0.5f, -0.25f, 0.f}));
+    EXPECT_THAT(
+        Play(options, {}, Forward, 8),
+        Pointwise(FloatNear(1e-5), {-0.75f, -0.5f, -0.25f, 0.f, -0.75f, -0.5f, -0.25f, 0.f}));
     EXPECT_THAT(Play(options, {}, Still), Pointwise(FloatNear(1e-5), {-1.f, -1.f, -1.f, -1.f}));
     options.tracking.progress = 0;
     EXPECT_THAT(Play(options, {}, Still), Pointwise(FloatNear(1e-5), {0.f, 0.f, 0.f, 0.f}));
@@ -101,8 +101,7 @@ TEST(NearestNeighbourReward, WindowHoldsTheMatchBack) {
   auto options = Options("nearest_neighbour");
   options.tracking.max_step = 1;
   const auto fast = [](int64_t, int64_t) { return 2.0f; };
-  EXPECT_THAT(Play(options, {}, fast),
-              Pointwise(FloatNear(1e-5), {-1.0f, -1.0f, -1.0f, -1.0f}));
+  EXPECT_THAT(Play(options, {}, fast), Pointwise(FloatNear(1e-5), {-1.0f, -1.0f, -1.0f, -1.0f}));
   options.tracking.max_step = 4;
   EXPECT_THAT(Play(options, {}, fast), Pointwise(FloatNear(1e-5), {-0.5f, 0.f, -0.5f, -1.0f}));
 }
@@ -134,9 +133,7 @@ TEST(TcnTrackingReward, EpisodeByHand) {
   for (const std::string timing : {"deferred", "immediate"}) {
     auto options = Options("tcn_tracking");
     options.timing = timing;
-    const auto r = [](double d) {
-      return static_cast<float>(-d * d - std::sqrt(0.1 + d * d));
-    };
+    const auto r = [](double d) { return static_cast<float>(-d * d - std::sqrt(0.1 + d * d)); };
     EXPECT_THAT(Play(options, {}, Forward), Pointwise(FloatNear(1e-5), {r(0), r(0), r(0), r(0)}));
     EXPECT_THAT(Play(options, {}, Still),
                 Pointwise(FloatNear(1e-5), {r(.25), r(.5), r(.75), r(1)}));
@@ -177,13 +174,12 @@ TEST(OptimalTransportReward, MaskKnowsTheOrder) {
   EXPECT_THAT(Play(options, {}, backwards), Pointwise(FloatNear(1e-5), {0.f, 0.f, 0.f, 0.f}));
   options.transport.mask = 1;
   options.transport.iterations = 5000;
-  EXPECT_THAT(Play(options, {}, backwards),
-              Pointwise(FloatNear(1e-4), {-1.2f, 0.f, 0.f, -1.2f}));
+  EXPECT_THAT(Play(options, {}, backwards), Pointwise(FloatNear(1e-4), {-1.2f, 0.f, 0.f, -1.2f}));
   EXPECT_THAT(Play(options, {}, Forward), Pointwise(FloatNear(1e-5), {0.f, 0.f, 0.f, 0.f}));
 }
 
-// Against the formula written out: context 2, rather warm, a demonstration of another length, two of
-// them, the papers' scale.
+// Against the formula written out: context 2, rather warm, a demonstration of another length, two
+// of them, the papers' scale.
 TEST(OptimalTransportReward, TheFormulaWrittenOut) {
   ClipSet demos;
   demos.clips = {GreyClip("good", {20, 50, 110}), GreyClip("good", {20, 40, 70, 90, 120, 130})};
@@ -204,8 +200,8 @@ TEST(OptimalTransportReward, TheFormulaWrittenOut) {
     for (int64_t i = 0; i < n; ++i) {
       for (int64_t j = 0; j < m; ++j) {
         const int64_t i2 = std::min<int64_t>(i + 1, n - 1), j2 = std::min(j + 1, m - 1);
-        cost[0][i][j] = 0.5 * ((episode[i] - demo[j]).norm() + (episode[i2] - demo[j2]).norm())
-                                  .item<double>();
+        cost[0][i][j] =
+            0.5 * ((episode[i] - demo[j]).norm() + (episode[i2] - demo[j2]).norm()).item<double>();
       }
     }
     const auto r = -(SinkhornLogDomain(cost, {}, 2, 7) * cost).sum(-1)[0];
@@ -243,8 +239,8 @@ TEST(PairwiseDistanceTest, EqualsTheDistanceOfEachPair) {
   const auto a = torch::randn({40, 30}), b = torch::cat({torch::randn({33, 30}), a.slice(0, 0, 2)});
   for (const std::string metric : {"l2", "cosine"}) {
     const auto d = PairwiseDistance(metric, a, b);
-    EXPECT_TRUE(torch::allclose(d, EmbeddingDistance(metric, a.unsqueeze(1), b.unsqueeze(0)), 1e-5,
-                                1e-6));
+    EXPECT_TRUE(
+        torch::allclose(d, EmbeddingDistance(metric, a.unsqueeze(1), b.unsqueeze(0)), 1e-5, 1e-6));
     EXPECT_NEAR(d[0][33].item<double>(), 0, 1e-6);  // no digits lost near zero
     EXPECT_TRUE(torch::equal(PairwiseDistance(metric, a.narrow(0, 3, 1), b)[0], d[3]));
   }

@@ -43,8 +43,8 @@ TEST(Sinkhorn, EachProblemAlone) {
   }
 }
 
-// Costs of thousands of epsilons: nothing overflows, and the scaling vectors that leave the range of
-// double are caught.
+// Costs of thousands of epsilons: nothing overflows, and the scaling vectors that leave the range
+// of double are caught.
 TEST(Sinkhorn, CostsOfAnySize) {
   Rng rng(5);
   for (const double factor : {1e-6, 1.0, 300.0, 1e5}) {
@@ -78,8 +78,7 @@ TEST(Medoids, OneOfEachGroup) {
 
 // The greedy start takes the middle, which no pair of medoids wants.
 TEST(Medoids, SwapsLeaveTheGreedyStart) {
-  EXPECT_EQ(Medoids(Distances({0, 1, 1, 2, 50, 98, 99, 99, 100}), 2),
-            (std::vector<int64_t>{1, 6}));
+  EXPECT_EQ(Medoids(Distances({0, 1, 1, 2, 50, 98, 99, 99, 100}), 2), (std::vector<int64_t>{1, 6}));
   EXPECT_EQ(Medoids(Distances({3, 3, 3}), 2), (std::vector<int64_t>{0, 1}));
 }
 
