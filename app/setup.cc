@@ -6,8 +6,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "reward/needs.h"
 #include "pretrain/trainer.h"
+#include "reward/needs.h"
 
 namespace v2r {
 namespace {
