@@ -145,15 +145,13 @@ std::string MeasuresHtml(const std::vector<RewardReport>& reports) {
   for (const ReportMeasure& measure : longest->measures) {
     html += "<tr><td>" + EscapeXml(measure.title) + "</td>";
     for (const RewardReport& report : reports) {
-      const auto found =
-          std::find_if(report.measures.begin(), report.measures.end(),
-                       [&](const ReportMeasure& other) { return other.key == measure.key; });
-      if (found == report.measures.end() || std::isnan(found->value)) {
+      const ReportMeasure* found = report.Find(measure.key);
+      if (found == nullptr || std::isnan(found->value)) {
         html += "<td class='none'>n/a</td>";
         continue;
       }
       const char* style = found->verdict > 0 ? "good" : found->verdict < 0 ? "bad" : "told";
-      html += fmt::format("<td class='{}'>{:.3f}</td>", style, found->value);
+      html += fmt::format("<td class='{}'>{}</td>", style, found->Text());
     }
     html += "<td>" + EscapeXml(measure.wanted) + "</td></tr>";
   }

@@ -320,11 +320,22 @@ class Measurement {
 
 }  // namespace
 
-double RewardReport::Value(const std::string& key) const {
+std::string ReportMeasure::Text() const {
+  if (std::isnan(value)) return "n/a";
+  const bool count = value >= 2 && value == std::floor(value);
+  return count ? fmt::format("{:.0f}", value) : fmt::format("{:.3f}", value);
+}
+
+const ReportMeasure* RewardReport::Find(const std::string& key) const {
   for (const ReportMeasure& measure : measures) {
-    if (measure.key == key) return measure.value;
+    if (measure.key == key) return &measure;
   }
-  return kNone;
+  return nullptr;
+}
+
+double RewardReport::Value(const std::string& key) const {
+  const ReportMeasure* measure = Find(key);
+  return measure == nullptr ? kNone : measure->value;
 }
 
 RewardReport MeasureReward(const std::string& name, const RewardOptions& options,
@@ -363,8 +374,8 @@ std::string ReportTable(const std::vector<RewardReport>& reports) {
   for (const ReportMeasure& measure : longest->measures) {
     std::vector<std::string> row = {measure.title};
     for (const RewardReport& report : reports) {
-      const double value = report.Value(measure.key);
-      row.push_back(std::isnan(value) ? "n/a" : fmt::format("{:.3f}", value));
+      const ReportMeasure* found = report.Find(measure.key);
+      row.push_back(found == nullptr ? "n/a" : found->Text());
     }
     row.push_back(measure.wanted);
     rows.push_back(std::move(row));

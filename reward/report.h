@@ -53,9 +53,10 @@ struct ReportClip {
 
 struct ReportMeasure {
   std::string key, title;
-  double value;        // NaN: not measurable here
-  std::string wanted;  // "" = only told
-  int verdict = 0;     // 1 within what is wanted, -1 outside, 0 no such limit
+  double value;              // NaN: not measurable here
+  std::string wanted;        // "" = only told
+  int verdict = 0;           // 1 within what is wanted, -1 outside, 0 no such limit
+  std::string Text() const;  // of the value: three digits, counts whole, "n/a"
 };
 
 struct RewardReport {
@@ -70,6 +71,7 @@ struct RewardReport {
   std::vector<Curve> curves;
   std::vector<std::pair<double, double>>
       truth;  // (true distance, reward), of clips not calibrated with
+  const ReportMeasure* Find(const std::string& key) const;  // null when it is not there
   // NaN for a key that is not there.
   double Value(const std::string& key) const;
 };

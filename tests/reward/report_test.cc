@@ -203,6 +203,13 @@ TEST(RewardReport, TableHasAColumnEach) {
                                       HasSubstr("wanted")));
 }
 
+TEST(RewardReport, CountsAreWholeAndWhatIsMissingSaysSo) {
+  EXPECT_EQ((ReportMeasure{"", "", 577, "", 0}).Text(), "577");
+  EXPECT_EQ((ReportMeasure{"", "", 1, "", 0}).Text(), "1.000");
+  EXPECT_EQ((ReportMeasure{"", "", 14.7689, "", 0}).Text(), "14.769");
+  EXPECT_EQ((ReportMeasure{"", "", std::nan(""), "", 0}).Text(), "n/a");
+}
+
 TEST(RewardReport, Refusals) {
   EXPECT_THAT(ErrorOf([] {
                 Measure(Options("goal_distance"), {Film("good", {20, 100})});
