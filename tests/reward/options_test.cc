@@ -218,7 +218,7 @@ TEST(RewardConfigs, EachBindsAndMakesItsReward) {
       EXPECT_TRUE(std::isfinite(reward));
     ++count;
   }
-  EXPECT_EQ(count, 17);
+  EXPECT_EQ(count, 18);
 }
 
 // ---- errors
