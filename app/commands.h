@@ -20,6 +20,7 @@ int EmbedCommand(const Words& overrides);
 int ImportCommand(const std::string& file, const Words& overrides);
 int ExportCommand(const std::string& file, const Words& overrides);
 int EvaluateCommand(const Words& overrides);
+int RewardCommand(const Words& overrides);
 int ShapesCommand(const Words& overrides);
 int TrainCommand(const Words& overrides, const std::string& resume, bool multirun);
 int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes,

@@ -11,6 +11,7 @@
 #include "app/evaluate.h"
 #include "app/options.h"
 #include "app/run_directory.h"
+#include "app/reward_report.h"
 #include "app/shapes.h"
 #include "app/weights_options.h"
 #include "core/config.h"
@@ -106,6 +107,7 @@ const std::map<std::string, std::function<std::vector<FieldDoc>()>>& CommandFiel
       {"export", [] { return Describe<ExportCommandOptions>(); }},
       {"evaluate", [] { return Describe<EvaluateCommandOptions>(); }},
       {"shapes", [] { return Describe<ShapesCommandOptions>(); }},
+      {"reward", [] { return Describe<RewardCommandOptions>(); }},
   };
   return fields;
 }
@@ -292,10 +294,12 @@ int ConfigCommand(const std::string& root, const Words& overrides) {
     PrintResolved<EvaluateCommandOptions>(given);
   } else if (root == "shapes") {
     PrintResolved<ShapesCommandOptions>(given);
+  } else if (root == "reward") {
+    PrintResolved<RewardCommandOptions>(given);
   } else {
     ThrowUser(
         "config: unknown command '{}' (known: train, pretrain, demos, embed, import, export, "
-        "evaluate, shapes)",
+        "evaluate, reward, shapes)",
         root);
   }
   return 0;

@@ -1,6 +1,8 @@
 #include "app/demos.h"
 
 #include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "app/episodes.h"
@@ -20,6 +22,21 @@ struct Kind {
   int64_t count;
   bool wants_success;
 };
+
+// {"true_distance": [metres of each frame]}, null where nobody knows; {} where nobody knows any.
+std::string TruthOf(const Episode& episode) {
+  nlohmann::json distances = nlohmann::json::array();
+  bool known = false;
+  for (const float distance : episode.distances) {
+    known |= !std::isnan(distance);
+    if (std::isnan(distance)) {
+      distances.push_back(nullptr);
+    } else {
+      distances.push_back(std::round(static_cast<double>(distance) * 1e6) / 1e6);
+    }
+  }
+  return known ? nlohmann::json{{"true_distance", distances}}.dump() : "{}";
+}
 
 }  // namespace
 
@@ -67,7 +84,8 @@ void FilmDemos(const EnvOptions& env_options, const DemoOptions& demos,
                                   .fps = 1.0 / spec.control_dt,
                                   .frames = static_cast<int64_t>(episode.frames.size()),
                                   .episode_return = episode.Return(),
-                                  .success = episode.success()});
+                                  .success = episode.success(),
+                                  .extra = TruthOf(episode)});
         ++kept;
         progress.Update(++done, kind.label);
         PollInterrupt();

@@ -10,7 +10,8 @@ namespace v2r {
 
 // Writes good/, near_miss/ and random/ clips (MP4) and manifest.json into `folder`. Good clips are
 // those that ended in success and random and near-miss clips those that did not; the expert is
-// asked again until there are enough. Interrupted leaves whole clips only.
+// asked again until there are enough. Interrupted leaves whole clips only. The manifest keeps
+// each frame's true distance (true_distance), for reports: no reward reads it.
 void FilmDemos(const EnvOptions& env, const DemoOptions& demos,
                const std::filesystem::path& folder);
 

@@ -1,6 +1,7 @@
 #include "app/episodes.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "core/error.h"
@@ -37,6 +38,7 @@ void Episode::Cut(int64_t hold) {
   frames.resize(steps + 1);
   rewards.resize(steps);
   successes.resize(steps);
+  distances.resize(steps + 1);
 }
 
 std::vector<Episode> PlayRound(VectorEnv& env, ExpertSkill skill, uint64_t seed, Rng& rng) {
@@ -50,17 +52,26 @@ std::vector<Episode> PlayRound(VectorEnv& env, ExpertSkill skill, uint64_t seed,
     episodes[i].frames.emplace_back(first, first + picture);
   };
   BatchView batch = env.Reset(seed);
-  for (int64_t i = 0; i < spec.num_envs; ++i) keep(batch.frame, i);
+  std::vector<float> distance(spec.num_envs);
+  env.TrueDistance(distance);
+  for (int64_t i = 0; i < spec.num_envs; ++i) {
+    keep(batch.frame, i);
+    episodes[i].distances.push_back(distance[i]);
+  }
   for (int64_t t = 0; t < spec.max_episode_steps; ++t) {
     PollInterrupt();
     env.ExpertActions(skill, rng, actions);
     batch = env.Step(actions);
+    env.TrueDistance(distance);
     for (int64_t i = 0; i < spec.num_envs; ++i) {
       if (finished[i]) continue;
       keep(batch.next_frame, i);
       episodes[i].rewards.push_back(batch.env_reward[i]);
       episodes[i].successes.push_back(batch.success[i]);
       finished[i] = batch.terminated[i] || batch.truncated[i];
+      // After an episode's end the environment is in the next one.
+      episodes[i].distances.push_back(finished[i] ? std::numeric_limits<float>::quiet_NaN()
+                                                  : distance[i]);
     }
   }
   return episodes;

@@ -16,6 +16,7 @@ struct Episode {
   std::vector<std::vector<uint8_t>> frames;  // uint8 [H,W,3] RGB each
   std::vector<double> rewards;
   std::vector<uint8_t> successes;
+  std::vector<float> distances;  // true distance of each frame's state in metres; NaN = unknown
   bool success() const { return successes.back() != 0; }
   double Return() const;
   // Keeps `hold` steps of the success that lasts to the end: frames that look alike would teach an

@@ -95,6 +95,8 @@ int Run(int argc, char** argv) {
   CLI::App* evaluate = with_words(app.add_subcommand(
       "evaluate",
       "score an encoder on labelled pictures: kNN, linear; untrained and pixels beside"));
+  CLI::App* reward = with_words(app.add_subcommand(
+      "reward", "how good a reward is on labelled films: encoders side by side, table and page"));
   CLI::App* shapes =
       with_words(app.add_subcommand("shapes", "draw a labelled set of MuJoCo shapes to .npz"));
   CLI::App* train = with_words(
@@ -121,7 +123,11 @@ int Run(int argc, char** argv) {
   CLI::App* config = app.add_subcommand("config", "print a command's config");
   bool resolve = false;
   config->add_flag("--resolve", resolve, "every value with where it came from");
-  config->add_option("root", text, "train, pretrain, demos, embed, import, export, evaluate or shapes")->required();
+  config
+      ->add_option("root", text,
+                   "train, pretrain, demos, embed, import, export, evaluate, "
+                     "reward or shapes")
+      ->required();
   with_words(config);
   CLI::App* bench = app.add_subcommand(
       "bench", "measure the speed of each part: render, encode, step, train, env");
@@ -190,6 +196,7 @@ int Run(int argc, char** argv) {
   if (*import) return v2r::ImportCommand(file, words);
   if (*export_command) return v2r::ExportCommand(file, words);
   if (*evaluate) return v2r::EvaluateCommand(words);
+  if (*reward) return v2r::RewardCommand(words);
   if (*shapes) return v2r::ShapesCommand(words);
   if (*train) return v2r::TrainCommand(words, run, multirun);
   if (*eval) return v2r::EvalCommand(run, checkpoint, episodes, seed);

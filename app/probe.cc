@@ -8,6 +8,7 @@
 #include "core/interrupt.h"
 #include "envs/make.h"
 #include "reward/distance.h"
+#include "reward/embedder.h"
 #include "reward/quality.h"
 #include "reward/render_gap.h"
 
@@ -31,6 +32,7 @@ RewardProbe MakeProbe(const TrainOptions& options, const Assembly& assembly) {
   env_options.num_envs = kEnvs;
   const auto env = MakeVectorEnv(env_options);
   const VectorEnvSpec& spec = env->Spec();
+  const Embedder embedder(assembly.encoder.get(), MoreEncoders(options.reward, assembly.device));
   std::vector<torch::Tensor> embeddings, goals, distances;
   std::vector<float> actions(kEnvs * spec.act_dim), distance(kEnvs);
   Rng rng = Rng(kSeed).Fork("probe");
@@ -43,9 +45,9 @@ RewardProbe MakeProbe(const TrainOptions& options, const Assembly& assembly) {
       env->ExpertActions(skill, rng, actions);
       batch = env->Step(actions);
       env->TrueDistance(distance);
-      embeddings.push_back(assembly.encoder->Embed(Pictures(batch.next_frame, spec)).cpu());
+      embeddings.push_back(embedder.Embed(Pictures(batch.next_frame, spec)).cpu());
       if (options.reward.goal.kind == "env" && !batch.goal_frame.empty()) {
-        goals.push_back(assembly.encoder->Embed(Pictures(batch.goal_frame, spec)).cpu());
+        goals.push_back(embedder.Embed(Pictures(batch.goal_frame, spec)).cpu());
       }
       distances.push_back(torch::tensor(at::ArrayRef<float>(distance.data(), distance.size())));
     }

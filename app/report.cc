@@ -120,6 +120,8 @@ std::string VideosHtml(const std::filesystem::path& run) {
 
 }  // namespace
 
+const char* PageStyle() { return kStyle; }
+
 std::filesystem::path WriteReport(const std::filesystem::path& run) {
   const std::vector<MetricRow> rows = ReadMetrics(run);
   const auto summary = ReadJson(run / "summary.json");

@@ -10,6 +10,8 @@ namespace v2r {
 // report.html into it.
 std::filesystem::path WriteReport(const std::filesystem::path& run);
 
+// The style of our pages, for between <style> tags.
+const char* PageStyle();
 // Text between tags.
 std::string EscapeXml(const std::string& text);
 

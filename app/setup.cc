@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "pretrain/trainer.h"
+#include "reward/needs.h"
 
 namespace v2r {
 namespace {
@@ -42,7 +43,7 @@ Assembly Assemble(const TrainOptions& options, const std::filesystem::path& run)
   assembly.device = ResolveDevice(options.device);
   if (!RewardNeedsFrames(options.reward)) return assembly;
   RequireEveryPicture(options.reward, options.env.render_every);
-  const bool pixels = options.reward.name == "pixel_l2";
+  const bool pixels = TreeHas(options.reward, "pixel_l2");
   assembly.encoder_path = options.encoder.path;
   if (pixels || !assembly.encoder_path.empty()) {
     assembly.encoder = MakeRewardEncoder(options.reward, assembly.encoder_path, assembly.device);

@@ -13,6 +13,7 @@
 #include "media/clips.h"
 #include "models/encoder.h"
 #include "reward/make.h"
+#include "reward/needs.h"
 
 namespace v2r {
 namespace {
@@ -132,6 +133,10 @@ PictureReward::PictureReward(const std::string& reward, const ConfigNode& change
   if (parts_->learned.model->Needs() != RewardNeeds::kFrame) {
     ThrowUser("reward '{}' of form '{}' reads two pictures a step; use make_vec", options.name,
               options.form);
+  }
+  if (!IsStateReward(options) || !parts_->learned.model->MoreEncoders().empty()) {
+    ThrowUser("reward '{}' does not reward single pictures of one encoder; use make_vec",
+              options.name);
   }
 }
 

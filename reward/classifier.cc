@@ -130,6 +130,7 @@ torch::Tensor ClassifierReward::Logits(const torch::Tensor& z) const {
 void ClassifierReward::Learn(const RolloutFeatures& features, Rng& rng, Metrics& metrics) {
   V2R_CHECK(demos_.defined(), "Calibrate() the reward first");
   base_->Learn(features, rng, metrics);
+  metrics["reward/version"] = static_cast<double>(++version_);
   if (head_ == nullptr) MakeNetwork(rng);
   {
     const torch::NoGradGuard no_grad;
@@ -184,6 +185,7 @@ void ClassifierReward::SaveState(StateDict& state) const {
   reservoir_.SaveState(reservoir);
   Merge(state, "reservoir", std::move(reservoir));
   state["demos"] = ToBlob(demos_);
+  state["version"] = Blob::Scalar(version_);
   if (head_ == nullptr) return;
   Merge(state, "head", ToStateDict(ModuleState(*head_)));
   Merge(state, "optimizer", SaveOptimizer(*optimizer_));
@@ -196,6 +198,7 @@ void ClassifierReward::LoadState(const StateDict& state) {
   base_->LoadState(Under(state, "base"));
   reservoir_.LoadState(Under(state, "reservoir"), device_);
   SetDemos(ToTensor(Require(state, "demos", kWhat)).to(device_));
+  version_ = RequireScalar<int64_t>(state, "version", kWhat);
   head_ = nullptr;
   optimizer_ = nullptr;
   const auto head = Under(state, "head");

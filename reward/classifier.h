@@ -42,10 +42,15 @@ class ClassifierReward : public RewardModel {
   ClassifierReward(std::unique_ptr<RewardModel> base, const ClassifierOptions& options,
                    int64_t embedding_dim, const torch::Device& device);
   RewardNeeds Needs() const override { return base_->Needs(); }
+  int64_t MemorySize() const override { return base_->MemorySize(); }
+  std::vector<std::shared_ptr<const Encoder>> MoreEncoders() const override {
+    return base_->MoreEncoders();
+  }
   void Calibrate(const DemoFeatures& demos) override;
   torch::Tensor Compute(const RolloutFeatures& features,
                         std::map<std::string, torch::Tensor>* parts) const override;
-  // Metrics: reward/classifier_loss (mean over the steps), reward/classifier_accuracy (after the
+  // Makes the next version of the reward; Compute, which comes after it, rewards the whole rollout
+  // by that one. Metrics: reward/version, reward/classifier_loss (mean over the steps), reward/classifier_accuracy (after the
   // last step, on its unmixed batch).
   void Learn(const RolloutFeatures& features, Rng& rng, Metrics& metrics) override;
   bool HasOnlineParts() const override { return true; }
@@ -66,6 +71,7 @@ class ClassifierReward : public RewardModel {
   Head head_;                               // null before the first Learn()
   std::unique_ptr<torch::optim::Adam> optimizer_;
   Reservoir reservoir_;
+  int64_t version_ = 0;  // how often it has learned
 };
 
 }  // namespace v2r

@@ -23,4 +23,12 @@ torch::Tensor EmbeddingDistance(const std::string& metric, const torch::Tensor& 
 // `encoder` alive.
 DistanceFn MakeDistance(const std::string& name, std::shared_ptr<const Encoder> encoder);
 
+// The metric that `name` means for `encoder`: its own, or the one named.
+std::string MetricName(const std::string& name, const Encoder& encoder);
+
+// Distances of all pairs: a [P,D], b [M,D] -> [P,M], float32. A row's numbers do not depend on the
+// other rows.
+torch::Tensor PairwiseDistance(const std::string& metric, const torch::Tensor& a,
+                               const torch::Tensor& b);
+
 }  // namespace v2r

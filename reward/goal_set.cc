@@ -5,11 +5,19 @@
 
 #include "core/error.h"
 #include "core/tensor_file.h"
+#include "reward/medoids.h"
 
 namespace v2r {
 namespace {
 
 constexpr double kTiny = 1e-9;
+
+torch::Tensor MedoidRows(const DistanceFn& distance, const torch::Tensor& rows, int64_t k) {
+  std::vector<torch::Tensor> columns;
+  for (int64_t i = 0; i < rows.size(0); ++i) columns.push_back(distance(rows, rows[i]));
+  const auto chosen = Medoids(torch::stack(columns), k);
+  return rows.index_select(0, torch::tensor(chosen, torch::kInt64).to(rows.device()));
+}
 
 // The first (or last) `count` frames of every demonstration: [G, D].
 torch::Tensor Ends(const std::vector<torch::Tensor>& demos, int64_t count, bool first) {
@@ -65,6 +73,9 @@ GoalSpread MeasureGoalSpread(const GoalOptions& options, const DistanceFn& dista
   result.spread = Mean(distance(ends, mean));
   if (options.kind == "mean") {
     result.start_distance = Mean(distance(starts, mean));
+  } else if (options.kind == "medoids") {
+    result.start_distance =
+        Mean(ToNearest(distance, starts, MedoidRows(distance, ends, options.medoids)));
   } else if (options.kind == "nearest") {
     result.start_distance = Mean(ToNearest(distance, starts, ends));
   } else {
@@ -99,7 +110,11 @@ void GoalSet::Fit(const std::vector<torch::Tensor>& demos, bool wrong) {
   goals_ = torch::Tensor();
   if (per_episode_) return;
   const auto ends = Ends(demos, options_.last_frames, wrong);
-  goals_ = (options_.kind == "nearest" ? ends : ends.mean(0, /*keepdim=*/true)).clone();
+  if (options_.kind == "medoids") {
+    goals_ = MedoidRows(distance_, ends, options_.medoids);
+  } else {
+    goals_ = (options_.kind == "nearest" ? ends : ends.mean(0, /*keepdim=*/true)).clone();
+  }
 }
 
 torch::Tensor GoalSet::Distance(const torch::Tensor& z, const torch::Tensor& goal) const {

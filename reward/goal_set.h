@@ -20,8 +20,9 @@ struct GoalSpread {
 };
 
 // kind mean: one goal, the mean of the demonstrations' last `last_frames` embeddings; nearest: all
-// of them, the distance is that to the nearest; env: the goal picture of the episode,
-// demonstrations only set the scale (their own last frame is their goal).
+// of them, the distance is that to the nearest; medoids: the same of the few that stand for them
+// all (reward/medoids.h); env: the goal picture of the episode, demonstrations only set the scale
+// (their own last frame is their goal).
 class GoalSet {
  public:
   GoalSet(const GoalOptions& options, DistanceFn distance);

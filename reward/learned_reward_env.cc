@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/tensor_file.h"
 #include "reward/needs.h"
 
 namespace v2r {
@@ -15,10 +16,9 @@ const char* const kName = "learned_reward";
 const char* const kWhat = "checkpoint of the learned reward";
 
 RecorderNeeds NeedsOf(const RewardOptions& options, const RewardModel& reward) {
-  V2R_CHECK(reward.Needs() != RewardNeeds::kEpisode, "no reward of whole episodes is recorded yet");
   RecorderNeeds needs;
   needs.frame = NeedsFrames(options);
-  needs.pair = reward.Needs() == RewardNeeds::kPair;
+  needs.pair = reward.Needs() != RewardNeeds::kFrame;
   needs.goal = NeedsGoalFrames(options);
   needs.every = options.every;
   return needs;
@@ -63,6 +63,7 @@ LearnedRewardEnv::LearnedRewardEnv(std::unique_ptr<VectorEnv> env,
     : VectorEnvDecorator(std::move(env)),
       encoder_(std::move(encoder)),
       reward_(std::move(reward)),
+      embedder_(encoder_.get(), reward_->MoreEncoders()),
       options_(options),
       spec_(inner_->Spec()),
       recorder_(inner_->Spec(), NeedsOf(options, *reward_),
@@ -70,6 +71,36 @@ LearnedRewardEnv::LearnedRewardEnv(std::unique_ptr<VectorEnv> env,
       rng_(Rng(seed).Fork("reward")),
       step_rewards_(inner_->Spec().num_envs, std::numeric_limits<float>::quiet_NaN()) {
   spec_.deferred_rewards = options_.timing == "deferred";
+  if (reward_->MemorySize() > 0) {
+    memory_ = torch::zeros({spec_.num_envs, reward_->MemorySize()});
+  }
+}
+
+std::string LearnedRewardEnv::Fingerprint() const {
+  if (encoder_ == nullptr) return "none";
+  std::string all = encoder_->Fingerprint();
+  for (const auto& encoder : reward_->MoreEncoders()) all += "+" + encoder->Fingerprint();
+  return all;
+}
+
+void LearnedRewardEnv::RequireWholeEpisodes(const RolloutFeatures& features) const {
+  const auto step = features.episode_step.accessor<int64_t, 2>();
+  const auto done = features.done.accessor<uint8_t, 2>();
+  const auto transition = features.transition.accessor<uint8_t, 2>();
+  for (int64_t n = 0; n < step.size(1); ++n) {
+    int64_t last = -1;
+    for (int64_t t = 0; t < step.size(0); ++t) {
+      if (transition[t][n] == 0) continue;
+      if (last >= 0 && step[t][n] == 1 && done[last][n] == 0) break;  // a Reset() cut it
+      last = t;
+    }
+    if (last < 0 || done[last][n] != 0) continue;
+    ThrowUser(
+        "reward '{}' rewards whole episodes, and this rollout ends {} steps into one of "
+        "environment {}: make agent.num_steps a multiple of the episode's steps (at most {} here); "
+        "tasks whose episodes end early need another reward",
+        options_.name, step[last][n], n, spec_.max_episode_steps);
+  }
 }
 
 BatchView LearnedRewardEnv::Reset(uint64_t seed) {
@@ -78,7 +109,7 @@ BatchView LearnedRewardEnv::Reset(uint64_t seed) {
   if (recorder_.steps() == 0) {
     const ScopedTimer timer(encode_seconds_);
     encoded_frames_ += recorder_.frames();
-    recorder_.Flush(encoder_.get(), options_.chunk_size, encode_calls_);
+    recorder_.Flush(embedder(), options_.chunk_size, encode_calls_);
   }
   std::fill(step_rewards_.begin(), step_rewards_.end(),
             spec_.deferred_rewards ? std::numeric_limits<float>::quiet_NaN() : 0.0f);
@@ -89,7 +120,10 @@ BatchView LearnedRewardEnv::Reset(uint64_t seed) {
 RolloutFeatures LearnedRewardEnv::Encode() {
   const ScopedTimer timer(encode_seconds_);
   encoded_frames_ += recorder_.frames();
-  return recorder_.Take(encoder_.get(), options_.chunk_size, encode_calls_);
+  auto features = recorder_.Take(embedder(), options_.chunk_size, encode_calls_);
+  features.memory = memory_;
+  if (reward_->Needs() == RewardNeeds::kEpisode) RequireWholeEpisodes(features);
+  return features;
 }
 
 torch::Tensor LearnedRewardEnv::Rewards(const RolloutFeatures& features) {
@@ -139,6 +173,7 @@ void LearnedRewardEnv::SaveState(StateDict& state) const {
   Merge(own, "recorder", std::move(recorder));
   reward_->SaveState(model);
   Merge(own, "model", std::move(model));
+  if (memory_.defined()) own["memory"] = ToBlob(memory_);
   own["encoder"] = TextBlob(Fingerprint());
   const Rng::State rng = rng_.Save();
   const std::vector<int64_t> words = {static_cast<int64_t>(rng.key),
@@ -166,6 +201,11 @@ void LearnedRewardEnv::LoadState(const StateDict& state) {
   recorder_.LoadState(Under(own, "recorder"),
                       encoder_ == nullptr ? torch::kCPU : encoder_->device());
   reward_->LoadState(Under(own, "model"));
+  memory_ = torch::Tensor();
+  if (reward_->MemorySize() > 0) {
+    memory_ = ToTensor(Require(own, "memory", kWhat));
+    V2R_CHECK(memory_.size(0) == spec_.num_envs && memory_.size(1) == reward_->MemorySize());
+  }
   rng_.Load({static_cast<uint64_t>(words[0]), static_cast<uint64_t>(words[1]),
              static_cast<uint64_t>(words[2])});
   statistics_ = {};

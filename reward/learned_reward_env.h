@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "envs/vector_env.h"
+#include "reward/embedder.h"
 #include "reward/make.h"
 #include "reward/reward_model.h"
 #include "reward/rollout_recorder.h"
@@ -56,15 +57,19 @@ class LearnedRewardEnv : public VectorEnvDecorator {
   BatchView Rewarded(BatchView view);  // of the step just taken
   RolloutFeatures Encode();
   torch::Tensor Rewards(const RolloutFeatures& features);  // float32 CPU contiguous [T,N]
-  std::string Fingerprint() const { return encoder_ == nullptr ? "none" : encoder_->Fingerprint(); }
+  void RequireWholeEpisodes(const RolloutFeatures& features) const;
+  std::string Fingerprint() const;  // of all encoders
+  const Embedder* embedder() const { return encoder_ == nullptr ? nullptr : &embedder_; }
 
   std::shared_ptr<const Encoder> encoder_;
   std::unique_ptr<RewardModel> reward_;
+  Embedder embedder_;
   RewardOptions options_;
   VectorEnvSpec spec_;
   RolloutRecorder recorder_;
   RewardStatistics statistics_;
   Rng rng_;
+  torch::Tensor memory_;             // [N,M] what the reward carries along the episodes
   std::vector<float> step_rewards_;  // [N] what BatchView::reward shows
   int64_t encoded_frames_ = 0, encode_calls_ = 0;
   double encode_seconds_ = 0, reward_seconds_ = 0;

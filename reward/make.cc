@@ -5,9 +5,15 @@
 #include "core/registry.h"
 #include "core/text.h"
 #include "reward/classifier.h"
+#include "reward/ensemble.h"
 #include "reward/goal_distance.h"
+#include "reward/guard.h"
 #include "reward/needs.h"
+#include "reward/optimal_transport.h"
+#include "reward/potential.h"
 #include "reward/ranking.h"
+#include "reward/sum.h"
+#include "reward/tracking.h"
 #include "reward/true_reward.h"
 
 namespace v2r {
@@ -16,23 +22,41 @@ namespace {
 using RewardRegistry = Registry<RewardModel, const RewardOptions&, std::shared_ptr<const Encoder>,
                                 const torch::Device&>;
 
+template <typename Reward>
+void Add(RewardRegistry& rewards, const std::string& name, const std::string& doc) {
+  rewards.Add(name, doc,
+              [](const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
+                 const torch::Device& device) -> std::unique_ptr<RewardModel> {
+                return std::make_unique<Reward>(options, std::move(encoder), device);
+              });
+}
+
 // The list of rewards: a new one is one line here.
 RewardRegistry MakeRegistry() {
   RewardRegistry rewards("reward");
-  const auto goal_distance = [](const RewardOptions& options,
-                                std::shared_ptr<const Encoder> encoder,
-                                const torch::Device& device) -> std::unique_ptr<RewardModel> {
-    return std::make_unique<GoalDistanceReward>(options, std::move(encoder), device);
-  };
-  rewards.Add("goal_distance", "minus the distance between embedding and goal", goal_distance);
-  rewards.Add("pixel_l2",
-              "goal_distance on the shrunk picture itself: the baseline without learning",
-              goal_distance);
-  rewards.Add("ranking", "how late in a demonstration a picture looks, by a head that ranks frames",
-              [](const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
-                 const torch::Device& device) -> std::unique_ptr<RewardModel> {
-                return std::make_unique<RankingReward>(options, std::move(encoder), device);
-              });
+  Add<GoalDistanceReward>(rewards, "goal_distance",
+                          "minus the distance between embedding and goal");
+  Add<GoalDistanceReward>(
+      rewards, "pixel_l2",
+      "goal_distance on the shrunk picture itself: the baseline without learning");
+  Add<RankingReward>(rewards, "ranking",
+                     "how late in a demonstration a picture looks, by a head that ranks frames");
+  Add<PotentialReward>(rewards, "potential",
+                       "gamma * Phi(o') * (1 - terminated) - Phi(o), Phi = potential.of");
+  Add<PotentialReward>(rewards, "value_difference",
+                       "V(o') - V(o), V = potential.of: what the step changed (VIP)");
+  Add<OptimalTransportReward>(rewards, "optimal_transport",
+                              "minus each picture's share of the Sinkhorn cost between the whole "
+                              "episode and the nearest demonstration (ROT, TemporalOT)");
+  Add<NearestNeighbourReward>(rewards, "nearest_neighbour",
+                              "minus the distance to the nearest frame of a window that moves "
+                              "along a demonstration, and what of it is still to come");
+  Add<TcnTrackingReward>(rewards, "tcn_tracking",
+                         "-alpha d^2 - beta sqrt(gamma + d^2), d to the frame of the same time of "
+                         "one demonstration (TCN)");
+  Add<EnsembleReward>(rewards, "ensemble",
+                      "mean, minimum or lower bound of one reward over several encoders");
+  Add<SumReward>(rewards, "sum", "weighted sum of rewards by name");
   rewards.Add("true", "the task's own reward: the upper mark, nothing learned",
               [](const RewardOptions& options, std::shared_ptr<const Encoder>,
                  const torch::Device&) -> std::unique_ptr<RewardModel> {
@@ -44,10 +68,6 @@ RewardRegistry MakeRegistry() {
 const RewardRegistry& Rewards() {
   static const RewardRegistry rewards = MakeRegistry();
   return rewards;
-}
-
-bool IsGoalReward(const RewardOptions& options) {
-  return options.name == "goal_distance" || options.name == "pixel_l2";
 }
 
 EncoderSpec PixelsSpec() {
@@ -62,49 +82,6 @@ EncoderSpec PixelsSpec() {
 std::vector<std::string> RewardNames() { return Rewards().Names(); }
 std::string RewardDoc(const std::string& name) { return Rewards().Doc(name); }
 
-bool NeedsFrames(const RewardOptions& options) { return options.name != "true"; }
-
-bool NeedsGoalFrames(const RewardOptions& options) {
-  return IsGoalReward(options) && options.goal.kind == "env" && !options.wrong_goal;
-}
-
-void CheckRewardOptions(const RewardOptions& options) {
-  Rewards().Doc(options.name);  // an unknown name is a UserError
-  const RewardOptions defaults;
-  if (!IsGoalReward(options)) {
-    const auto unread = [&](const char* key, bool is_default) {
-      if (!is_default) {
-        ThrowUser(
-            "reward.{}: reward '{}' has no goal and does not read it; use "
-            "reward.name=goal_distance or leave it out",
-            key, options.name);
-      }
-    };
-    unread("goal.kind", options.goal.kind == defaults.goal.kind);
-    unread("form", options.form == defaults.form);
-    unread("distance", options.distance == defaults.distance);
-    if (options.wrong_goal) {
-      ThrowUser("reward.wrong_goal: reward '{}' has no goal that could be wrong{}", options.name,
-                options.name == "ranking"
-                    ? " (it learned the order of frames; reversing that would only change the sign)"
-                    : "");
-    }
-  }
-  if (options.classifier.weight > 0) {
-    if (options.name == "true") {
-      ThrowUser(
-          "reward.classifier.weight: nothing learned is added to the true reward; choose another "
-          "reward.name");
-    }
-    if (options.timing == "immediate") {
-      ThrowUser(
-          "reward.timing=immediate: the classifier learns from a whole rollout before it rewards "
-          "it; use reward.timing=deferred or "
-          "reward.classifier.weight=0");
-    }
-  }
-}
-
 void RequireEveryPicture(const RewardOptions& options, int64_t render_every) {
   if (!NeedsFrames(options) || render_every == 1) return;
   ThrowUser(
@@ -118,7 +95,7 @@ std::shared_ptr<const Encoder> RequireEncoder(const RewardOptions& options,
                                               std::shared_ptr<const Encoder> encoder) {
   if (!NeedsFrames(options)) return nullptr;
   if (encoder == nullptr) {
-    if (options.name != "pixel_l2") {
+    if (!TreeHas(options, "pixel_l2")) {
       ThrowUser(
           "reward '{}' needs an encoder: pretrain one, give an encoder file, or use "
           "reward.name=pixel_l2",
@@ -128,7 +105,7 @@ std::shared_ptr<const Encoder> RequireEncoder(const RewardOptions& options,
     return std::make_shared<const Encoder>(
         MakeEncoder(MakeEncoderNet(PixelsSpec(), rng), {}, torch::kCPU, "float32"));
   }
-  if (options.name == "pixel_l2" && encoder->spec().arch != "pixels") {
+  if (TreeHas(options, "pixel_l2") && encoder->spec().arch != "pixels") {
     ThrowUser(
         "reward 'pixel_l2' reads the picture itself, the encoder given is '{}': leave the encoder "
         "out or use "
@@ -158,10 +135,21 @@ std::unique_ptr<RewardModel> MakeRewardModel(const RewardOptions& options,
                                              const torch::Device& device) {
   CheckRewardOptions(options);
   encoder = RequireEncoder(options, std::move(encoder));
-  auto reward = Rewards().Make(options.name, options, encoder, device);
+  auto reward = MakePart(options, encoder, device);
+  const GuardOptions& guard = options.guard;
+  if (!guard.clip.empty() || guard.monitor || guard.penalty > 0) {
+    reward = std::make_unique<GuardReward>(std::move(reward), options, encoder, device);
+  }
   if (options.classifier.weight == 0) return reward;
-  return std::make_unique<ClassifierReward>(std::move(reward), options.classifier,
-                                            encoder->embedding_dim(), device);
+  int64_t dims = encoder->embedding_dim();
+  for (const auto& more : reward->MoreEncoders()) dims += more->embedding_dim();
+  return std::make_unique<ClassifierReward>(std::move(reward), options.classifier, dims, device);
+}
+
+std::unique_ptr<RewardModel> MakePart(const RewardOptions& options,
+                                      std::shared_ptr<const Encoder> encoder,
+                                      const torch::Device& device) {
+  return Rewards().Make(options.name, options, std::move(encoder), device);
 }
 
 }  // namespace v2r

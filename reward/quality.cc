@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "learn/measures.h"
+#include "reward/demos.h"
 #include "reward/goal_set.h"
 #include "reward/needs.h"
 
@@ -29,7 +30,10 @@ std::vector<double> RewardsOf(const RewardModel& model, const torch::Tensor& z,
 }
 
 std::vector<double> RewardsOfClip(const RewardModel& model, const torch::Tensor& clip,
-                                  bool goal_per_episode) {
+                                  bool goal_per_episode, bool of_states) {
+  if (!of_states) {
+    return ToDoubles(model.Compute(ClipFeatures(clip, /*good=*/false), nullptr).squeeze(1));
+  }
   return RewardsOf(
       model, clip,
       goal_per_episode ? clip.narrow(0, clip.size(0) - 1, 1).expand_as(clip) : torch::Tensor());
@@ -41,8 +45,25 @@ double Mean(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-// The value below which a share of the sorted values lies, interpolated.
-double Quantile(std::vector<double> values, double share) {
+void CheckProbe(const RewardProbe& probe, bool needs_goal) {
+  if (!probe.embeddings.defined()) return;
+  const int64_t states = probe.embeddings.size(0);
+  if (!probe.true_distance.defined() || probe.true_distance.numel() != states) {
+    ThrowUser("reward probe: {} embeddings, {} true distances", states,
+              probe.true_distance.defined() ? probe.true_distance.numel() : 0);
+  }
+  if (needs_goal && (!probe.goal.defined() || probe.goal.size(0) != states)) {
+    ThrowUser(
+        "reward probe: goal.kind=env needs the goal picture's embedding of each of the {} states",
+        states);
+  }
+}
+
+std::string Text(double value) { return std::isnan(value) ? "n/a" : fmt::format("{:.3f}", value); }
+
+}  // namespace
+
+double QuantileOf(std::vector<double> values, double share) {
   if (values.empty()) return RewardQuality::kNone;
   std::sort(values.begin(), values.end());
   const double at = share * static_cast<double>(values.size() - 1);
@@ -51,13 +72,8 @@ double Quantile(std::vector<double> values, double share) {
   return values[low] + (at - static_cast<double>(low)) * (values[high] - values[low]);
 }
 
-struct Correlations {
-  double near = RewardQuality::kNone, broad = RewardQuality::kNone;
-  int64_t near_states = 0;
-};
-
-Correlations Correlate(const std::vector<double>& rewards, const std::vector<double>& distance,
-                       double near) {
+TruthCorrelations CorrelateWithTruth(const std::vector<double>& rewards,
+                                     const std::vector<double>& distance, double near) {
   std::vector<double> closeness(distance.size()), near_rewards, near_closeness;
   for (size_t i = 0; i < distance.size(); ++i) {
     closeness[i] = -distance[i];
@@ -82,23 +98,19 @@ double TopTrueDistance(const std::vector<double>& rewards, const std::vector<dou
   return sum / static_cast<double>(count);
 }
 
-void CheckProbe(const RewardProbe& probe, bool needs_goal) {
-  if (!probe.embeddings.defined()) return;
-  const int64_t states = probe.embeddings.size(0);
-  if (!probe.true_distance.defined() || probe.true_distance.numel() != states) {
-    ThrowUser("reward probe: {} embeddings, {} true distances", states,
-              probe.true_distance.defined() ? probe.true_distance.numel() : 0);
+RewardOptions JudgedReward(const RewardOptions& options) {
+  RewardOptions plain = options;
+  plain.classifier = {};
+  if (plain.form == "difference" || plain.form == "mixed") {
+    plain.form = "negative";
+    plain.form_gamma = 1;
   }
-  if (needs_goal && (!probe.goal.defined() || probe.goal.size(0) != states)) {
-    ThrowUser(
-        "reward probe: goal.kind=env needs the goal picture's embedding of each of the {} states",
-        states);
+  if (plain.name == "potential" || plain.name == "value_difference") {
+    plain.name = plain.potential.of;
+    plain.potential = {};
   }
+  return plain;
 }
-
-std::string Text(double value) { return std::isnan(value) ? "n/a" : fmt::format("{:.3f}", value); }
-
-}  // namespace
 
 RewardQuality MeasureRewardQuality(const RewardOptions& options,
                                    std::shared_ptr<const Encoder> encoder,
@@ -106,13 +118,12 @@ RewardQuality MeasureRewardQuality(const RewardOptions& options,
                                    const RewardProbe& probe, const QualityOptions& quality) {
   if (!NeedsFrames(options))
     ThrowUser("the true reward has no quality report: choose a learned reward.name");
-  RewardOptions plain = options;
-  plain.classifier.weight = 0;
-  if (plain.form == "difference" || plain.form == "mixed") plain.form = "negative";
+  RewardOptions plain = JudgedReward(options);
   encoder = RequireEncoder(plain, std::move(encoder));
   const auto model = MakeRewardModel(plain, encoder, device);
   model->Calibrate(demos);
   const bool goal_per_episode = NeedsGoalFrames(plain);
+  const bool of_states = IsStateReward(plain);
   CheckProbe(probe, goal_per_episode);
 
   RewardQuality result;
@@ -120,36 +131,43 @@ RewardQuality MeasureRewardQuality(const RewardOptions& options,
   result.near_miss_clips = static_cast<int64_t>(demos.near_miss.size());
   std::vector<double> voc, good_mean, good_last, miss_mean, miss_last;
   for (const auto& clip : demos.good) {
-    const auto rewards = RewardsOfClip(*model, clip, goal_per_episode);
+    const auto rewards = RewardsOfClip(*model, clip, goal_per_episode, of_states);
     const double value = Voc(rewards);
     if (!std::isnan(value)) voc.push_back(value);
     good_mean.push_back(Mean(rewards));
     good_last.push_back(rewards.back());
   }
-  result.voc_median = Quantile(voc, 0.5);
-  result.voc_worst_decile = Quantile(voc, 0.1);
+  result.voc_median = QuantileOf(voc, 0.5);
+  result.voc_worst_decile = QuantileOf(voc, 0.1);
   if (!goal_per_episode) {
     for (const auto& clip : demos.near_miss) {
-      const auto rewards = RewardsOfClip(*model, clip, false);
+      const auto rewards = RewardsOfClip(*model, clip, false, of_states);
       miss_mean.push_back(Mean(rewards));
       miss_last.push_back(rewards.back());
     }
     result.auroc_mean_reward = Auroc(good_mean, miss_mean);
     result.auroc_last_frame = Auroc(good_last, miss_last);
   }
-  const bool has_goal = plain.name != "ranking";
+  const bool has_goal = HasGoal(plain);
   if (has_goal) {
     std::vector<torch::Tensor> good;
-    for (const auto& clip : demos.good) good.push_back(clip.to(encoder->device(), torch::kFloat));
+    for (const auto& clip : demos.good) {
+      good.push_back(
+          clip.narrow(1, 0, encoder->embedding_dim()).to(encoder->device(), torch::kFloat));
+    }
     result.goal_spread =
         MeasureGoalSpread(plain.goal, MakeDistance(plain.distance, encoder), good).ratio();
   }
-  if (!probe.embeddings.defined() || probe.embeddings.size(0) == 0) return result;
+  // States out of their episodes say nothing to a reward of whole ones.
+  if (!probe.embeddings.defined() || probe.embeddings.size(0) == 0 ||
+      model->Needs() == RewardNeeds::kEpisode) {
+    return result;
+  }
 
   const auto distance = ToDoubles(probe.true_distance);
   const auto rewards =
       RewardsOf(*model, probe.embeddings, goal_per_episode ? probe.goal : torch::Tensor());
-  const auto right = Correlate(rewards, distance, quality.near);
+  const auto right = CorrelateWithTruth(rewards, distance, quality.near);
   result.probe_states = static_cast<int64_t>(distance.size());
   result.near_states = right.near_states;
   result.correlation_near = right.near;
@@ -159,7 +177,8 @@ RewardQuality MeasureRewardQuality(const RewardOptions& options,
     plain.wrong_goal = true;
     const auto control = MakeRewardModel(plain, encoder, device);
     control->Calibrate(demos);
-    const auto wrong = Correlate(RewardsOf(*control, probe.embeddings, {}), distance, quality.near);
+    const auto wrong =
+        CorrelateWithTruth(RewardsOf(*control, probe.embeddings, {}), distance, quality.near);
     result.wrong_goal_near = wrong.near;
     result.wrong_goal_broad = wrong.broad;
   }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "models/encoder.h"
 #include "reward/make.h"
@@ -28,6 +29,23 @@ struct QualityOptions {
   double top_share =
       0.01;  // share of best-rewarded states whose true distance is averaged (at least one state)
 };
+
+// The value below which a share of `values` lies, interpolated; NaN when there is none.
+double QuantileOf(std::vector<double> values, double share);
+
+// Spearman's correlation of rewards with minus the true distance on the states within `near` metres
+// and on all; NaN where it is not defined.
+struct TruthCorrelations {
+  double near, broad;
+  int64_t near_states = 0;
+};
+TruthCorrelations CorrelateWithTruth(const std::vector<double>& rewards,
+                                     const std::vector<double>& distance, double near);
+// Mean true distance of the best-rewarded share of the states, one at least.
+double TopTrueDistance(const std::vector<double>& rewards, const std::vector<double>& distance,
+                       double share);
+// What a reward is judged by: without classifier, and of a difference that of which it is one.
+RewardOptions JudgedReward(const RewardOptions& options);
 
 // NaN where something was not given or is constant. Correlations are Spearman's, of the reward with
 // minus the true distance: 1 is right, independent of the reward's form.

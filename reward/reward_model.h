@@ -18,7 +18,7 @@
 namespace v2r {
 
 // What a reward reads. kFrame: next_frame only; kPair: the embedding before the step as well;
-// kEpisode: whole episodes.
+// kEpisode: that too, and whole episodes: rollouts may not cut them.
 enum class RewardNeeds { kFrame, kPair, kEpisode };
 
 // Features of T steps of N environments, float32 on the reward's device. Undefined tensors are
@@ -30,6 +30,12 @@ struct RolloutFeatures {
   torch::Tensor env_reward;    // [T,N] the task's own reward: only `true` may read it
   torch::Tensor done;          // uint8 [T,N] terminated or truncated
   torch::Tensor episode_step;  // int64 [T,N] 1 after the first step
+  torch::Tensor terminated;    // uint8 [T,N]
+  torch::Tensor success;     // uint8 [T,N] of the task: only a sum's part of that name may read it
+  torch::Tensor transition;  // uint8 [T,N] 0 where a row is no transition; undefined: all are
+  // float32 [N,M], CPU, M = MemorySize(): what Compute left of the step before; it writes that of
+  // the last step in its place. Undefined when M is 0.
+  torch::Tensor memory;
 };
 
 // Embedded demonstrations: [T_i, D] each, time order.
@@ -43,6 +49,11 @@ class RewardModel {
  public:
   virtual ~RewardModel() = default;
   virtual RewardNeeds Needs() const { return RewardNeeds::kFrame; }
+  // Numbers that the reward carries from step to step of an environment's episode. An episode's
+  // first step (episode_step 1) reads none of them.
+  virtual int64_t MemorySize() const { return 0; }
+  // Encoders whose embeddings follow those of the run's encoder along D, in this order.
+  virtual std::vector<std::shared_ptr<const Encoder>> MoreEncoders() const { return {}; }
   // Sets goal, scale and range from demonstrations. UserError when they do not fit (e.g. goals that
   // do not look alike).
   virtual void Calibrate(const DemoFeatures& demos) = 0;

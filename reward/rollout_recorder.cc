@@ -86,6 +86,8 @@ void RolloutRecorder::Add(const BatchView& view) {
     if (sampled) held_reward_[n] = static_cast<float>(view.env_reward[n]);
     env_reward_.push_back(held_reward_[n]);
     done_.push_back(done);
+    terminated_.push_back(view.terminated[n] != 0);
+    success_.push_back(view.success[n] != 0);
     is_transition_.push_back(transition);
     episode_step_.push_back(step);
     if (!needs_.frame) continue;
@@ -114,7 +116,7 @@ void RolloutRecorder::Add(const BatchView& view) {
   ++steps_;
 }
 
-torch::Tensor RolloutRecorder::Encode(const Encoder& encoder, int64_t chunk_size, int64_t& calls) {
+torch::Tensor RolloutRecorder::Encode(const Embedder& encoder, int64_t chunk_size, int64_t& calls) {
   for (int64_t at = 0; at < used_; at += chunk_size) {
     const int64_t n = std::min(chunk_size, used_ - at);
     const auto chunk = encoder.Embed(buffer_.narrow(0, at, n));
@@ -164,13 +166,16 @@ void RolloutRecorder::Carry(const torch::Tensor& embeddings) {
   if (!kept.empty()) carried_ = Gather(embeddings, kept).clone();
 }
 
-RolloutFeatures RolloutRecorder::Take(const Encoder* encoder, int64_t chunk_size, int64_t& calls) {
+RolloutFeatures RolloutRecorder::Take(const Embedder* encoder, int64_t chunk_size, int64_t& calls) {
   const torch::NoGradGuard no_grad;
   RolloutFeatures features;
   features.env_reward = CopyOf(env_reward_, steps_, num_envs_, torch::kFloat);
   features.done = CopyOf(done_, steps_, num_envs_, torch::kUInt8);
+  features.terminated = CopyOf(terminated_, steps_, num_envs_, torch::kUInt8);
+  features.success = CopyOf(success_, steps_, num_envs_, torch::kUInt8);
   features.episode_step = CopyOf(episode_step_, steps_, num_envs_, torch::kInt64);
   transition_ = CopyOf(is_transition_, steps_, num_envs_, torch::kUInt8);
+  features.transition = transition_;
   if (needs_.frame) {
     V2R_CHECK(encoder != nullptr);
     const auto embeddings = Encode(*encoder, chunk_size, calls);
@@ -195,11 +200,13 @@ void RolloutRecorder::Clear() {
   goal_.clear();
   env_reward_.clear();
   done_.clear();
+  terminated_.clear();
+  success_.clear();
   is_transition_.clear();
   episode_step_.clear();
 }
 
-void RolloutRecorder::Flush(const Encoder* encoder, int64_t chunk_size, int64_t& calls) {
+void RolloutRecorder::Flush(const Embedder* encoder, int64_t chunk_size, int64_t& calls) {
   V2R_CHECK_EQ(steps_, 0);
   if (used_ > 0) Take(encoder, chunk_size, calls);
 }

@@ -8,7 +8,7 @@
 
 #include "core/safetensors.h"
 #include "envs/vector_env.h"
-#include "models/encoder.h"
+#include "reward/embedder.h"
 #include "reward/reward_model.h"
 
 namespace v2r {
@@ -39,7 +39,7 @@ class RolloutRecorder {
   // Encodes `chunk_size` pictures at a time (encoder may be null when needs.frame is false) and
   // starts afresh; the embeddings that the next rollout still reads are carried over. What it
   // returns is good until the next Take. `calls` counts Encoder::Embed.
-  RolloutFeatures Take(const Encoder* encoder, int64_t chunk_size, int64_t& calls);
+  RolloutFeatures Take(const Embedder* encoder, int64_t chunk_size, int64_t& calls);
   // Of the last Take: uint8 [T,N], 0 where a row is no transition; all 1 is the rule.
   const torch::Tensor& transition() const { return transition_; }
 
@@ -48,7 +48,7 @@ class RolloutRecorder {
   // `device`: of the encoder. UserError: another number of environments.
   void LoadState(const StateDict& state, const torch::Device& device);
   // Between rollouts: encodes the pictures that Reset recorded.
-  void Flush(const Encoder* encoder, int64_t chunk_size, int64_t& calls);
+  void Flush(const Embedder* encoder, int64_t chunk_size, int64_t& calls);
 
  private:
   // Where an embedding comes from: row >= 0 of this rollout's pictures, or -1 - k for carried row
@@ -66,7 +66,7 @@ class RolloutRecorder {
   void Clear();
   Source Append(std::span<const uint8_t> frames, int64_t env);
   void Reserve(int64_t rows);
-  torch::Tensor Encode(const Encoder& encoder, int64_t chunk_size, int64_t& calls);  // [used, D]
+  torch::Tensor Encode(const Embedder& encoder, int64_t chunk_size, int64_t& calls);  // [used, D]
   torch::Tensor Gather(const torch::Tensor& embeddings, const std::vector<Source>& sources) const;
   void Carry(const torch::Tensor& embeddings);
   Source& At(Slot slot, int64_t env) { return slots_[slot * num_envs_ + env]; }
@@ -77,15 +77,15 @@ class RolloutRecorder {
   torch::Tensor embeddings_;  // [most rows so far, D], kept: its pages cost more than a small net
   torch::Tensor buffer_;      // uint8 [capacity,H,W,3]
   int64_t capacity_ = 0, used_ = 0, steps_ = 0;
-  std::vector<Source> next_, current_, goal_;      // [T*N] of this rollout
-  std::vector<float> env_reward_;                  // [T*N]
-  std::vector<uint8_t> done_, is_transition_;      // [T*N]
-  std::vector<int64_t> episode_step_;              // [T*N]
-  std::vector<Source> slots_;                      // [kSlots*N]
-  std::vector<int64_t> goal_id_;                   // [N] of slot kGoal
-  std::vector<int64_t> last_episode_, last_step_;  // [N] of the last row
-  std::vector<float> held_reward_;                 // [N] env_reward of the last sampled step
-  torch::Tensor carried_;                          // [K, D]
+  std::vector<Source> next_, current_, goal_;                         // [T*N] of this rollout
+  std::vector<float> env_reward_;                                     // [T*N]
+  std::vector<uint8_t> done_, terminated_, success_, is_transition_;  // [T*N]
+  std::vector<int64_t> episode_step_;                                 // [T*N]
+  std::vector<Source> slots_;                                         // [kSlots*N]
+  std::vector<int64_t> goal_id_;                                      // [N] of slot kGoal
+  std::vector<int64_t> last_episode_, last_step_;                     // [N] of the last row
+  std::vector<float> held_reward_;  // [N] env_reward of the last sampled step
+  torch::Tensor carried_;           // [K, D]
   torch::Tensor transition_;
 };
 

@@ -55,6 +55,35 @@ TEST(ClassifierReward, TellsExpertFromPolicy) {
   EXPECT_EQ(parts.at("classifier").sizes(), parts.at("base").sizes());
 }
 
+// Every step of a rollout, also those made before the classifier learned from it, is rewarded by the
+// version that has learned from all of it; the next rollout by the next.
+TEST(ClassifierReward, ARolloutIsRewardedByOneVersion) {
+  auto options = testing::Options("goal_distance");
+  options.classifier.weight = 0.1;
+  options.classifier.steps = 5;
+  options.classifier.batch_size = 8;
+  const auto env = testing::Assemble(options, {});
+  env->Reset(1);
+  std::vector<float> before;
+  for (int rollout = 1; rollout <= 3; ++rollout) {
+    Metrics metrics;
+    const auto rewards = testing::Rollout(*env, 8, testing::Forward, &metrics);
+    EXPECT_EQ(metrics["reward/version"], rollout);
+    for (int64_t t = 0; t < 4; ++t) {
+      EXPECT_NEAR(rewards[t], rewards[t + 4], 1e-6) << "equal pictures of two episodes";
+    }
+    EXPECT_NE(rewards, before);
+    before = rewards;
+  }
+  StateDict state;
+  env->SaveState(state);
+  const auto resumed = testing::Assemble(options, {});
+  resumed->LoadState(state);
+  Metrics metrics;
+  testing::Rollout(*resumed, 4, testing::Forward, &metrics);
+  EXPECT_EQ(metrics["reward/version"], 4);
+}
+
 TEST(ClassifierReward, AdditionIsClippedAndWeighted) {
   auto options = Weighted();
   options.clip = 0.5;

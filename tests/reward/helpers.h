@@ -1,16 +1,20 @@
 // An encoder whose embedding is the picture, demonstrations in grey, and the assembly of it all.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/error.h"
 #include "envs/vector_env.h"
 #include "media/clips.h"
 #include "models/encoder.h"
@@ -44,6 +48,28 @@ inline std::shared_ptr<const Encoder> GreyEncoder(const std::string& metric = "l
                                                       {"falling", head(-w, 1, 0)},
                                                       {"wide", head(w, 2, 0)}},
                                                      torch::kCPU, "float32"));
+}
+
+// The file of an encoder like GreyEncoder(metric): a second member for ensembles.
+inline std::string GreyEncoderFile(const std::string& metric) {
+  struct Folder {
+    std::filesystem::path path =
+        std::filesystem::path(::testing::TempDir()) / fmt::format("v2r_grey_{}", ::getpid());
+    Folder() { std::filesystem::create_directories(path); }
+    ~Folder() { std::filesystem::remove_all(path); }
+  };
+  static const Folder folder;
+  const auto path = folder.path / (metric + ".safetensors");
+  if (!std::filesystem::exists(path)) {
+    EncoderSpec spec;
+    spec.arch = "pixels";
+    spec.embedding_dim = 0;
+    spec.input_size = kSide;
+    spec.metric = metric;
+    Rng rng(1);
+    SaveEncoder(path, *MakeEncoderNet(spec, rng), {}, {});
+  }
+  return path.string();
 }
 
 inline Clip GreyClip(const std::string& label, const std::vector<int>& greys) {
@@ -98,6 +124,11 @@ inline RewardOptions Options(const std::string& name) {
   RewardOptions options;
   options.name = name;
   options.dtype = "float32";
+  if (name == "ensemble") options.ensemble.encoders = {GreyEncoderFile("cosine")};
+  if (name == "sum") {
+    options.sum.parts = {"goal_distance", "ranking", "success"};
+    options.sum.weights = {1, 0.5, 2};
+  }
   return options;
 }
 

@@ -87,12 +87,12 @@ Outcome Observe(const RewardOptions& options, bool encoder_file) {
     ScriptOptions script;
     script.num_envs = 2;
     script.goal_frames = true;
-    script.start_noise = 0.5;
+    script.start_noise = 1.5;
     const auto env = Assemble(options, script, encoder, VariedDemos());
     outcome.deferred = env->Spec().deferred_rewards;
     env->Reset(1);
     for (int i = 0; i < 3; ++i) {
-      const auto rewards = Rollout(*env, 6, Wander, &outcome.metrics);
+      const auto rewards = Rollout(*env, 8, Wander, &outcome.metrics);
       outcome.rewards.insert(outcome.rewards.end(), rewards.begin(), rewards.end());
     }
   } catch (const UserError& error) {
@@ -106,6 +106,16 @@ std::vector<Mutation> Mutations() {
   const Keys goal = {{"name", "goal_distance"}};
   const Keys classifier = {
       {"classifier.weight", "0.1"}, {"classifier.steps", "3"}, {"classifier.batch_size", "8"}};
+  const Keys medoids = {
+      {"name", "goal_distance"}, {"goal.kind", "medoids"}, {"goal.last_frames", "2"}};
+  const Keys transport = {{"name", "optimal_transport"}, {"distance", "cosine"}};
+  const Keys ensemble = {{"name", "ensemble"},
+                         {"ensemble.encoders", "[" + testing::GreyEncoderFile("cosine") + "]"}};
+  Keys lower = ensemble;
+  lower.emplace_back("ensemble.combine", "lower");
+  const Keys sum = {
+      {"name", "sum"}, {"sum.parts", "[goal_distance, ranking]"}, {"sum.weights", "[1, 2]"}};
+  const Keys guard = {{"name", "goal_distance"}, {"guard.monitor", "true"}};
   Keys difference = goal;
   difference.emplace_back("form", "difference");
   return {{"name", {}, "goal_distance"},
@@ -124,6 +134,30 @@ std::vector<Mutation> Mutations() {
           {"goal.kind", goal, "env"},
           {"goal.last_frames", goal, "2"},
           {"goal.max_spread", goal, "0.01"},
+          {"goal.medoids", medoids, "1"},
+          {"transport.epsilon", transport, "0.5"},
+          {"transport.iterations", transport, "2"},
+          {"transport.context", transport, "3"},
+          {"transport.mask", transport, "1"},
+          {"potential.of", {{"name", "potential"}}, "ranking"},
+          {"potential.gamma", {{"name", "potential"}}, "0.5"},
+          {"tracking.min_step", {{"name", "nearest_neighbour"}}, "2"},
+          {"tracking.max_step", {{"name", "nearest_neighbour"}}, "1"},
+          {"tracking.progress", {{"name", "nearest_neighbour"}}, "0.5"},
+          {"tracking.demo", {{"name", "tcn_tracking"}}, "1"},
+          {"tracking.alpha", {{"name", "tcn_tracking"}}, "0.5"},
+          {"tracking.beta", {{"name", "tcn_tracking"}}, "0.5"},
+          {"tracking.gamma", {{"name", "tcn_tracking"}}, "0.5"},
+          {"ensemble.of", ensemble, "nearest_neighbour"},
+          {"ensemble.encoders", ensemble, "[" + testing::GreyEncoderFile("l2") + "]"},
+          {"ensemble.combine", ensemble, "minimum"},
+          {"ensemble.std_weight", lower, "0.5"},
+          {"sum.parts", sum, "[goal_distance, success]"},
+          {"sum.weights", sum, "[1, 0.25]"},
+          {"guard.clip", goal, "[20, 80]"},
+          {"guard.monitor", goal, "true"},
+          {"guard.penalty", goal, "0.5"},
+          {"guard.percentile", guard, "60"},
           {"classifier.weight", {}, "0.1"},
           {"classifier.clip", classifier, "0.01"},
           {"classifier.hidden", classifier, "[8]"},
@@ -174,16 +208,17 @@ TEST(RewardConfigs, EachBindsAndMakesItsReward) {
     Bind(LoadYaml(entry.path()), options);
     const auto stem = entry.path().stem().string();
     EXPECT_EQ(options.classifier.weight, stem == "ranking_classifier" ? 0.1 : 0.0);
+    if (stem == "ensemble") options.ensemble.encoders = {testing::GreyEncoderFile("cosine")};
     ScriptOptions script;
     script.goal_frames = true;
-    const auto env =
-        Assemble(options, script, options.name == "pixel_l2" ? nullptr : GreyEncoder());
+    const auto env = Assemble(options, script, options.name == "pixel_l2" ? nullptr : GreyEncoder(),
+                              VariedDemos());
     env->Reset(1);
     for (const float reward : Rollout(*env, 4, testing::Forward))
       EXPECT_TRUE(std::isfinite(reward));
     ++count;
   }
-  EXPECT_EQ(count, 7);
+  EXPECT_EQ(count, 18);
 }
 
 // ---- errors

@@ -30,7 +30,8 @@ struct ScriptOptions {
 };
 
 // x starts at 0 (or noise) and moves by the action; grey = 20 + 20 x: actions of 1 give the
-// pictures 20 | 40 60 80 100. Same-step autoreset. The task's reward is 10 * x after the step.
+// pictures 20 | 40 60 80 100. Same-step autoreset. The task's reward is 10 * x after the
+// step, its success x >= 4.
 class ScriptedEnv : public VectorEnv {
  public:
   explicit ScriptedEnv(const ScriptOptions& options)
@@ -86,6 +87,7 @@ class ScriptedEnv : public VectorEnv {
       episode_step_[n] = ++step_[n];
       episode_id_[n] = episode_[n];
       env_reward_[n] = 10 * x_[n];
+      success_[n] = x_[n] >= 4;
       reward_[n] = static_cast<float>(env_reward_[n]);
       ShowGoal(n);
       ShowPresent(n, next_frame_, next_obs_);
