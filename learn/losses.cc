@@ -102,6 +102,15 @@ torch::Tensor Lifs(const torch::Tensor& embeddings, double temperature) {
   return distances.sum() / static_cast<double>(batch * length);
 }
 
+torch::Tensor NPairs(const torch::Tensor& anchor, const torch::Tensor& positive,
+                     double reg_lambda) {
+  const auto labels =
+      torch::arange(anchor.size(0), torch::TensorOptions(torch::kLong).device(anchor.device()));
+  const auto length = anchor.square().sum(1).mean() + positive.square().sum(1).mean();
+  return torch::cross_entropy_loss(torch::matmul(anchor, positive.t()), labels) +
+         0.25 * reg_lambda * length;
+}
+
 torch::Tensor TemporalDistance(const torch::Tensor& za, const torch::Tensor& zb,
                                const torch::Tensor& dt, double scale) {
   // The floor keeps the gradient of the norm finite where both embeddings are equal.

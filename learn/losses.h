@@ -50,6 +50,12 @@ torch::Tensor XirlTcnCrossEntropy(const torch::Tensor& embeddings, double temper
 // mean over B T rows.
 torch::Tensor Lifs(const torch::Tensor& embeddings, double temperature = 1.0);
 
+// N-pairs (Sohn 2016; google-research/google-research tcc, _npairs_loss): anchors and positives
+// [N,D], row i with row i; cross entropy of their dot products plus reg_lambda / 4 times the mean
+// squared lengths of both.
+torch::Tensor NPairs(const torch::Tensor& anchor, const torch::Tensor& positive,
+                     double reg_lambda);
+
 // Temporal distance: smooth L1 (beta 1) of ||za - zb|| against |dt| / scale; za, zb [N,D], dt [N]
 // in steps (any number type).
 torch::Tensor TemporalDistance(const torch::Tensor& za, const torch::Tensor& zb,

@@ -10,10 +10,11 @@
 #include "pretrain/ijepa_options.h"
 #include "pretrain/step_options.h"
 #include "pretrain/supervised_options.h"
+#include "pretrain/temporal_options.h"
 
 namespace v2r {
 
-struct PretrainOptions : StepOptions {
+struct PretrainOptions : StepOptions, TemporalOptions {
   std::string method = "ranking";
   int64_t seed = 1;
   int64_t iterations = 600;
@@ -83,18 +84,6 @@ struct PretrainOptions : StepOptions {
   IjepaOptions ijepa;
   SupervisedOptions supervised;
   DistillOptions distill;
-  // TCN
-  std::string tcn_loss = "triplet";
-  double margin = 2.0;
-  int64_t positive_window = 2;
-  int64_t negative_window = 8;
-  // temporal distance
-  double distance_scale = 10.0;
-  double goal_share = 0.4;
-  bool cross_clip_goals = true;
-  // ranking
-  std::vector<int64_t> rank_hidden = {128};
-  double rank_regulariser = 1e-3;
 
   template <typename V>
   void Fields(V& v) {
@@ -146,8 +135,8 @@ struct PretrainOptions : StepOptions {
       "also fit a linear classifier on the monitor's embeddings at every metric row");
     v("augment", augment, "augmentation");
     v("temperature", temperature,
-      "temperature of the softmax (simclr, moco, mocov3; tcn with tcn_loss=xirl; dino: of the "
-      "student)",
+      "temperature of the softmax (simclr, moco, mocov3, tcc, lifs; tcn with tcn_loss=xirl or "
+      "xirl_hinge; dino: of the student)",
       AtLeast(1e-4));
     v("ntxent_scaling", ntxent_scaling,
       "simclr: mean over 2N as in the paper, or the released sum of two means",
@@ -230,20 +219,7 @@ struct PretrainOptions : StepOptions {
     v("ijepa", ijepa, "ijepa: its masks and predictor");
     v("supervised", supervised, "supervised: labels, mixing, what of the network is trained");
     v("distill", distill, "distill: its teacher and loss");
-    v("tcn_loss", tcn_loss, "tcn: squared-L2 triplet hinge, or XIRL's cross-entropy over frames",
-      OneOf({"triplet", "xirl"}));
-    v("margin", margin, "tcn: margin of the hinge", AtLeast(0));
-    v("positive_window", positive_window, "tcn: positives lie within this many steps", AtLeast(1));
-    v("negative_window", negative_window, "tcn: negatives lie farther than this many steps",
-      AtLeast(1));
-    v("distance_scale", distance_scale, "tdist: steps that make one unit of distance",
-      AtLeast(1e-3));
-    v("goal_share", goal_share, "tdist: share of pairs whose second frame is a last frame",
-      InRange(0, 1));
-    v("cross_clip_goals", cross_clip_goals,
-      "tdist: one fixed goal, last frames of other good clips; false: of the own");
-    v("rank_hidden", rank_hidden, "ranking: hidden layers of the head");
-    v("rank_regulariser", rank_regulariser, "ranking: weight of u^2", AtLeast(0));
+    TemporalOptions::Fields(v);
   }
 };
 

@@ -15,6 +15,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// Methods that have something to train on a frozen encoder.
+bool HasOwnHead(const std::string& method) {
+  return method == "ranking" || method == "progress" || method == "goal_classifier" ||
+         LearnsFromLabels(method);
+}
+
 class PretrainConformance : public ::testing::TestWithParam<std::string> {
  protected:
   TempFolder folder_;
@@ -76,6 +82,8 @@ TEST_P(PretrainConformance, EncoderFileLoads) {
                       GetParam().starts_with("moco") || LearnsFromLabels(GetParam());
   EXPECT_EQ(encoder.spec().metric, cosine ? "cosine" : "l2");
   EXPECT_EQ(encoder.HasHead("rank"), GetParam() == "ranking");
+  EXPECT_EQ(encoder.HasHead("progress"), GetParam() == "progress");
+  EXPECT_EQ(encoder.HasHead("goal"), GetParam() == "goal_classifier");
   EXPECT_EQ(encoder.HasHead("projection"), GetParam() == "simclr");
   EXPECT_EQ(encoder.HasHead("classifier"), LearnsFromLabels(GetParam()));
   const torch::Tensor z = encoder.Embed(Squares().clips[0].frames);
@@ -162,6 +170,7 @@ struct KeyCase {
 std::vector<KeyCase> KeyCases(const std::string& init_from) {
   const std::string from = "init_from: " + init_from + "\n";
   const std::string both = "supervised: {mixup: 0.8, cutmix: 1, mixup_mode: elem}";
+  const std::string hinge = "{tcn_loss: xirl_hinge, clip_frames: 12, margin: 1000}";
   return {{"seed: 7"},
           {"iterations: 4"},
           {"batch_size: 4"},
@@ -203,8 +212,9 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"monitor_linear: true"},
           {"augment: {preset: none}"},
           {"augment: {shift: 0}"},
-          {"temperature: 0.5", {"simclr", "moco", "mocov3", "dino"}},
+          {"temperature: 0.5", {"simclr", "moco", "mocov3", "dino", "tcc", "lifs"}},
           {"temperature: 0.5", {"tcn"}, "tcn_loss: xirl"},
+          {"temperature: 0.5", {"tcn"}, hinge},
           {"ntxent_scaling: simclr", {"simclr"}},
           {"projection_hidden: 12", {"simclr", "mocov3", "dino"}},
           {"projection_dim: 12", {"simclr", "moco", "mocov3", "dino"}},
@@ -282,8 +292,50 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"goal_share: 0", {"tdist"}},
           {"goal_share: 1", {"tdist"}},
           {"cross_clip_goals: false", {"tdist"}},
-          {"rank_hidden: []", {"ranking"}},
-          {"rank_regulariser: 0.5", {"ranking"}}};
+          {"rank_hidden: []", {"ranking", "goal_classifier"}},
+          {"rank_regulariser: 0.5", {"ranking"}},
+          {"tcn_loss: xirl_hinge", {"tcn"}, "{margin: 0.5, clip_frames: 12}"},
+          {"tcn_loss: npairs", {"tcn"}},
+          {"margin: 2000", {"tcn"}, hinge},
+          {"positive_window: 3", {"tcn"}, hinge},
+          {"negative_window: 4", {"tcn"}, hinge},
+          {"clip_frames: 13", {"tcn"}, hinge},
+          {"clip_frames: 7", {"tcc", "lifs"}},
+          {"num_pairs: 3", {"tcn"}, hinge},
+          {"reg_lambda: 0.1", {"tcn"}, "tcn_loss: npairs"},
+          {"embedding_length: 10", {"tcn"}},
+          {"shared_augment: false", {"vip", "r3m", "tcc", "progress", "lifs"}},
+          {"vip: {gamma: 0.9}", {"vip"}},
+          {"vip: {num_negatives: 3}", {"vip"}},
+          {"vip: {similarity: cosine}", {"vip"}},
+          {"vip: {rescale: true}", {"vip"}},
+          {"vip: {l2weight: 0}", {"vip"}},
+          {"vip: {l1weight: 0}", {"vip"}},
+          {"r3m: {tcnweight: 0.1}", {"r3m"}},
+          {"r3m: {l2weight: 0.1}", {"r3m"}},
+          {"r3m: {l1weight: 0.1}", {"r3m"}},
+          {"r3m: {num_negatives: 1}", {"r3m"}},
+          {"r3m: {similarity: cosine}", {"r3m"}},
+          {"r3m: {alpha: 0}", {"r3m"}},
+          {"r3m: {alpha: 0.5}", {"r3m"}},
+          {"tcc: {loss_type: regression_mse_var}", {"tcc"}},
+          {"tcc: {loss_type: regression_huber}", {"tcc"}},
+          {"tcc: {loss_type: classification}", {"tcc"}},
+          {"tcc: {similarity: cosine}", {"tcc"}},
+          {"tcc: {normalize_embeddings: true}", {"tcc"}},
+          {"tcc: {learnable_temp: true}", {"tcc"}},
+          {"tcc: {stochastic_matching: true}", {"tcc"}},
+          {"tcc: {cycle_length: 3}", {"tcc"}, "tcc: {stochastic_matching: true}"},
+          {"tcc: {num_cycles: 5}", {"tcc"}, "tcc: {stochastic_matching: true}"},
+          {"tcc: {label_smoothing: 0}", {"tcc"}, "tcc: {loss_type: classification}"},
+          {"tcc: {variance_lambda: 0.1}", {"tcc"}, "tcc: {loss_type: regression_mse_var}"},
+          {"tcc: {huber_delta: 0.001}", {"tcc"}, "tcc: {loss_type: regression_huber}"},
+          {"tcc: {normalize_indices: false}", {"tcc"}},
+          {"progress: {hidden: []}", {"progress"}},
+          {"progress: {normalize: false}", {"progress"}},
+          {"progress: {whole_clips: true}", {"progress"}},
+          {"goal_frames: 3", {"goal_classifier"}},
+          {"recon_weight: 0.1", {"lifs"}}};
 }
 
 // All that a run shows to its user.
@@ -339,7 +391,7 @@ TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
     const Outcome& before = bases.at(id);
     const Outcome after = Observe(With(base, key.yaml), key.arch, folder_ / "after.safetensors");
     EXPECT_EQ(before.refused, "");
-    const bool own_head = GetParam() == "ranking" || LearnsFromLabels(GetParam());
+    const bool own_head = HasOwnHead(GetParam());
     const bool may_refuse = key.yaml == "freeze_encoder: true" && !own_head;
     if (may_refuse) {
       EXPECT_THAT(after.refused, HasSubstr("freeze_encoder"));

@@ -144,5 +144,74 @@ TEST(FirstLossTest, EqualEmbeddingsAreAsFarOffAsTheStepsBetween) {
   EXPECT_NEAR(first.loss, expected, 1e-4);
 }
 
+// The reward is -1 at every step: log e, once more over the negatives. LIV's value of equal
+// pictures is 1 / (1 - gamma), which the first term takes back and the second does not see.
+TEST(FirstLossTest, VipOfEqualEmbeddingsIsOneStep) {
+  const std::string bare = "l2weight: 0, l1weight: 0";
+  EXPECT_NEAR(LossOf("{method: vip, vip: {" + bare + "}}", Still()).loss, 1, 1e-6);
+  EXPECT_NEAR(LossOf("{method: vip, vip: {num_negatives: 3, " + bare + "}}", Still()).loss, 2,
+              1e-6);
+  EXPECT_NEAR(
+      LossOf("{method: vip, vip: {similarity: cosine, rescale: true, " + bare + "}}", Still()).loss,
+      1, 1e-4);
+}
+
+// Two frames of its own film and one of each of three others to choose from.
+TEST(FirstLossTest, R3mOfEqualEmbeddingsIsTheLogarithmOfWhatItChoosesFrom) {
+  const std::string bare = "l2weight: 0, l1weight: 0";
+  EXPECT_NEAR(LossOf("{method: r3m, r3m: {" + bare + "}}", Still()).loss, std::log(5.0), 1e-6);
+  EXPECT_NEAR(LossOf("{method: r3m, r3m: {num_negatives: 0, " + bare + "}}", Still()).loss,
+              std::log(2.0), 1e-6);
+}
+
+// A cycle comes back anywhere: the variance of the frames' times, or the logarithm of their number.
+TEST(FirstLossTest, TccOfEqualEmbeddingsComesBackAnywhere) {
+  for (const char* matching : {"false", "true"}) {
+    const First first = LossOf(
+        fmt::format("{{method: tcc, tcc: {{stochastic_matching: {}, num_cycles: 8}}}}", matching),
+        Still());
+    const auto times = first.batch.tensors.at("times").to(torch::kDouble) / 16;
+    const auto off = (times - times.mean(1, true)).square();
+    double expected = off.mean().item<double>();
+    if (std::string(matching) == "true") {
+      expected = 0;
+      for (int64_t i = 0; i < 8; ++i) {
+        const auto clip = first.batch.tensors.at("cycles")[i][0].item<int64_t>();
+        const auto frame = first.batch.tensors.at("query")[i].item<int64_t>();
+        expected += off[clip][frame].item<double>() / 8;
+      }
+    }
+    EXPECT_GT(expected, 0.01);
+    EXPECT_NEAR(first.loss, expected, 1e-6) << matching;
+  }
+  EXPECT_NEAR(
+      LossOf("{method: tcc, tcc: {loss_type: classification, label_smoothing: 0}}", Still()).loss,
+      std::log(6.0), 1e-6);
+}
+
+TEST(FirstLossTest, TcnsOtherFormsOfEqualEmbeddings) {
+  const std::string hinge = "{method: tcn, tcn_loss: xirl_hinge, clip_frames: 12, margin: 1";
+  EXPECT_NEAR(LossOf(hinge + "}", Still()).loss, 2, 1e-6);
+  EXPECT_NEAR(LossOf(hinge + ", num_pairs: 3}", Still()).loss, 3, 1e-6);
+  EXPECT_NEAR(LossOf("{method: tcn, tcn_loss: npairs, reg_lambda: 0}", Still()).loss, std::log(8.0),
+              1e-5);
+  // Vectors of length 10: their squares by a quarter of reg_lambda, of anchors and positives.
+  EXPECT_NEAR(
+      LossOf("{method: tcn, tcn_loss: npairs, reg_lambda: 0.02, embedding_length: 10}", Still())
+          .loss,
+      std::log(8.0) + 0.25 * 0.02 * 200, 1e-4);
+}
+
+TEST(FirstLossTest, AGoalLikeAllOthersCostsLnTwo) {
+  EXPECT_NEAR(LossOf("{method: goal_classifier}", Still()).loss, std::log(2.0), 0.05);
+}
+
+TEST(FirstLossTest, EqualFilmsAreAlignedAndTheirReconstructionIsLeft) {
+  const First first = LossOf("{method: lifs, recon_weight: 3}", Still());
+  EXPECT_NEAR(first.metrics.at("pretrain/alignment"), 0, 1e-9);
+  EXPECT_GT(first.metrics.at("pretrain/reconstruction"), 0);
+  EXPECT_NEAR(first.loss, 3 * first.metrics.at("pretrain/reconstruction"), 1e-6);
+}
+
 }  // namespace
 }  // namespace v2r

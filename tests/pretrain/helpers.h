@@ -165,6 +165,10 @@ inline PretrainOptions TinyOptions(const std::string& method, int64_t iterations
   options.ijepa.pred_depth = 1;
   options.out_dim = 32;
   options.local_crops_number = 2;
+  options.clip_frames = 6;
+  options.progress.hidden = {16};
+  // Steep where the embedding's scale is still that of the start.
+  if (method == "progress" || method == "lifs") options.clip_grad = 0.1;
   if (method == "distill") options.distill.teacher = TeacherFile(TinySpec());
   return options;
 }

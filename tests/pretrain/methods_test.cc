@@ -249,5 +249,137 @@ TEST_F(LossTest, SimclrTreatsTheBatchsHalvesAsViews) {
   EXPECT_GT(method->Loss(batch_, 0).loss.item<double>(), mean);
 }
 
+TEST_F(LossTest, VipIsItsFormula) {
+  const auto method =
+      Make("{method: vip, vip: {gamma: 0.9, num_negatives: 2, l2weight: 0.5, l1weight: 0.25}}");
+  const auto value = [&](int64_t frame, int64_t goal) {
+    return -(z_[frame] - z_[goal]).norm().item<double>();
+  };
+  const torch::Tensor permutations = batch_.tensors.at("permutations");
+  double start = 0, own = 0, others = 0, norms = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    const int64_t goal = 4 * i + 1;
+    start -= 0.1 * value(4 * i, goal) / 8;
+    own += std::exp(1 - 0.9 * value(4 * i + 3, goal) + value(4 * i + 2, goal)) / 8;
+    for (int64_t k = 0; k < 2; ++k) {
+      const auto other = permutations[k][i].item<int64_t>();
+      others += std::exp(1 - 0.9 * value(4 * other + 3, goal) + value(4 * other + 2, goal)) / 16;
+    }
+  }
+  for (int64_t i = 0; i < 32; ++i) {
+    norms += (0.5 * z_[i].norm().item<double>() + 0.25 * z_[i].abs().sum().item<double>()) / 32;
+  }
+  const double expected = start + std::log(own) + std::log(others) + norms;
+  EXPECT_NEAR(method->Loss(batch_, 0).loss.item<double>(), expected, 1e-4 * std::abs(expected));
+}
+
+TEST_F(LossTest, R3mIsItsFormula) {
+  const auto method =
+      Make("{method: r3m, r3m: {num_negatives: 2, tcnweight: 2, l2weight: 0.5, l1weight: 0.25}}");
+  const auto near = [&](int64_t i, int64_t a, int64_t j, int64_t b) {
+    return std::exp(-(z_[5 * i + a] - z_[5 * j + b]).norm().item<double>());
+  };
+  double expected = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    double all2 = near(i, 4, i, 3) + near(i, 4, i, 2), all0 = near(i, 3, i, 2) + near(i, 4, i, 2);
+    for (int64_t k = 0; k < 2; ++k) {
+      all0 += near(i, 2, batch_.tensors.at("permutations0")[k][i].item<int64_t>(), 2);
+      all2 += near(i, 4, batch_.tensors.at("permutations2")[k][i].item<int64_t>(), 4);
+    }
+    expected -= std::log(near(i, 4, i, 3) / all2) / 8 + std::log(near(i, 3, i, 2) / all0) / 8;
+  }
+  for (int64_t i = 0; i < 40; ++i) {
+    expected += (0.5 * z_[i].norm().item<double>() + 0.25 * z_[i].abs().sum().item<double>()) / 40;
+  }
+  EXPECT_NEAR(method->Loss(batch_, 0).loss.item<double>(), expected, 1e-4 * expected);
+}
+
+TEST_F(LossTest, ProgressIsTheDivergenceOfTwoNormals) {
+  const auto method = Make("{method: progress}");
+  const torch::Tensor out = method->heads()
+                                .at("progress")
+                                ->forward(z_.to(torch::kFloat).view({8, -1}))
+                                .to(torch::kDouble);
+  double expected = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    const double mu = out[i][0].item<double>(), deviation = std::exp(out[i][1].item<double>() / 2);
+    const double label = batch_.tensors.at("label")[i].item<double>();
+    const double wanted = 1 / batch_.tensors.at("steps")[i].item<double>();
+    expected += std::log(deviation / wanted) / 8 - 1.0 / 16 +
+                (wanted * wanted + (mu - label) * (mu - label)) / (2 * deviation * deviation) / 8;
+  }
+  EXPECT_NEAR(method->Loss(batch_, 0).loss.item<double>(), expected, 1e-4 * std::abs(expected));
+}
+
+// Of embeddings on the unit circle, whose own scale the method does not see.
+TEST_F(LossTest, TccNormalisesAndScales) {
+  const double plain = Make("{method: tcc, temperature: 0.5, tcc: {normalize_embeddings: true}}")
+                           ->Loss(batch_, 0)
+                           .loss.item<double>();
+  // The learned factor starts at e, which squares: a temperature e^2 times as high takes it back.
+  const double scaled = Make(fmt::format("{{method: tcc, temperature: {}, tcc: "
+                                         "{{normalize_embeddings: true, learnable_temp: true}}}}",
+                                         0.5 * std::exp(2.0)))
+                            ->Loss(batch_, 0)
+                            .loss.item<double>();
+  EXPECT_NEAR(scaled, plain, 1e-4 * plain);
+}
+
+TEST(VipTest, SamplesAreStretchesWithTwoNeighbours) {
+  const auto drawn = Draw("method: vip", 1).parts[0];
+  ASSERT_EQ(drawn.size(), 256u);
+  for (size_t i = 0; i < drawn.size(); i += 4) {
+    const FrameIndex first = drawn[i], goal = drawn[i + 1], now = drawn[i + 2], next = drawn[i + 3];
+    EXPECT_LE(first.frame, now.frame);
+    EXPECT_EQ(next.frame, now.frame + 1);
+    EXPECT_LE(next.frame, goal.frame);
+    for (const FrameIndex& frame : {goal, now, next}) EXPECT_EQ(frame.clip, first.clip);
+  }
+}
+
+TEST(GoalClassifierTest, GoalsAreLastFramesOfGoodClipsAndNothingElseIs) {
+  const auto drawn =
+      Draw("{method: goal_classifier, goal_frames: 2, labels: [good, random]}", 2).parts;
+  bool random_end = false;
+  for (const FrameIndex& goal : drawn[0]) {
+    EXPECT_LT(goal.clip, 3);
+    EXPECT_GE(goal.frame, kLength - 2);
+  }
+  for (const FrameIndex& other : drawn[1]) {
+    const bool good = other.clip < 3;
+    EXPECT_LT(other.frame, good ? kLength - 2 : kLength);
+    random_end |= !good;
+  }
+  EXPECT_TRUE(random_end);
+}
+
+TEST(LifsTest, SamplesShowEqualSharesOfDifferentClips) {
+  const auto drawn = Draw("{method: lifs, clip_frames: 5}", 64).parts;
+  for (size_t i = 0; i < drawn.size(); ++i) {
+    for (size_t j = 0; j < 5; ++j) EXPECT_EQ(drawn[i][j].frame, drawn[0][j].frame);
+    EXPECT_NE(drawn[i][0].clip, drawn[(i / 5 * 5 + (i + 1) % 5) % 64][0].clip);
+  }
+}
+
+TEST(SequencesTest, ASampleIsAugmentedAlike) {
+  // A shift moves all frames of a still sample alike, or each on its own.
+  for (const bool shared : {true, false}) {
+    const PretrainOptions options =
+        With(TinyOptions("vip"),
+             fmt::format("{{shared_augment: {}, augment: {{preset: none, shift: 6}}}}", shared));
+    ClipSet clips = Squares(2);
+    for (Clip& clip : clips.clips) clip.frames.copy_(clip.frames.slice(0, 0, 1).clone());
+    Rng rng(4);
+    Rng net_rng(3);
+    const auto method =
+        PretrainMethods().Make("vip", options, MakeEncoderNet(TinySpec(), net_rng), net_rng);
+    method->Prepare(clips, {});
+    const torch::Tensor views = method->Views(clips, rng).tensors.at("views").view({8, 4, -1});
+    const bool alike = views.eq(views.slice(1, 0, 1)).all().item<bool>();
+    EXPECT_EQ(alike, shared);
+    EXPECT_FALSE(views.eq(views.slice(0, 0, 1)).all().item<bool>());
+  }
+}
+
 }  // namespace
 }  // namespace v2r

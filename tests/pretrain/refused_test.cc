@@ -47,7 +47,7 @@ TEST_F(RefusedTest, LabelsThatNoClipHas) {
 }
 
 TEST_F(RefusedTest, NothingLeftToTrain) {
-  for (const char* method : {"simclr", "tcn", "tdist"}) {
+  for (const char* method : {"simclr", "tcn", "tdist", "vip", "tcc", "r3m", "lifs"}) {
     PretrainOptions options = TinyOptions(method);
     options.freeze_encoder = true;
     EXPECT_THAT(Message(options),
@@ -73,6 +73,25 @@ TEST_F(RefusedTest, NumbersThatContradictEachOther) {
   PretrainOptions head = TinyOptions("ranking");
   head.rank_hidden = {8, 0};
   EXPECT_THAT(Message(head), HasSubstr("rank_hidden"));
+}
+
+TEST_F(RefusedTest, SequencesThatDoNotFit) {
+  EXPECT_THAT(Message(With(TinyOptions("tcc"),
+                           "{batch_size: 2, tcc: {stochastic_matching: true, cycle_length: 3}}")),
+              AllOf(HasSubstr("pretrain.tcc.cycle_length=3"), HasSubstr("batch_size=2")));
+  EXPECT_THAT(Message(With(TinyOptions("tcn"), "{tcn_loss: xirl_hinge, clip_frames: 11}")),
+              AllOf(HasSubstr("pretrain.clip_frames=11"), HasSubstr("clip_frames=12")));
+  for (const char* method : {"tcc", "lifs"}) {
+    EXPECT_THAT(Message(With(TinyOptions(method), "clip_frames: 17")),
+                AllOf(HasSubstr("clip_frames"), HasSubstr("17 frames"), HasSubstr("has 16")));
+    EXPECT_THAT(Message(TinyOptions(method), Squares(1)), HasSubstr("2 or more clips"));
+  }
+  EXPECT_THAT(Message(With(TinyOptions("goal_classifier"), "goal_frames: 16")),
+              HasSubstr("pretrain.goal_frames=16"));
+  EXPECT_THAT(Message(With(TinyOptions("goal_classifier"), "labels: [random]"), Squares(0, 4)),
+              HasSubstr("pretrain.labels"));
+  EXPECT_THAT(Message(With(TinyOptions("progress"), "progress: {hidden: [0]}")),
+              HasSubstr("pretrain.progress.hidden"));
 }
 
 TEST_F(RefusedTest, ClipsThatAreTooShort) {
