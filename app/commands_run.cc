@@ -71,7 +71,9 @@ Restored Restore(const std::string& run, const std::string& checkpoint) {
   restored.env = MakeTrainingEnv(restored.options, restored.assembly, &restored.reward);
   const VectorEnvSpec& spec = restored.env->Spec();
   Rng rng(0);
-  restored.agent = MakeAgent(restored.options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU);
+  restored.agent = MakeAgent(restored.options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU,
+                             {.low = {spec.act_low.begin(), spec.act_low.end()},
+                              .high = {spec.act_high.begin(), spec.act_high.end()}});
   Runner runner(*restored.env, *restored.agent, {}, {});
   runner.LoadState(state);
   return restored;
