@@ -88,8 +88,7 @@ int ExportCommand(const std::string& file, const Words& overrides) {
     if (options.names != ExportCommandOptions().names)
       ThrowUser("names={}: a policy's tensors have one set of names; leave it out", options.names);
     ExportPolicy(file, options.out);
-    std::cout << "policy: " << options.out << "
-";
+    std::cout << "policy: " << options.out << "\n";
     return 0;
   }
   const EncoderFile encoder = LoadEncoderFile(file);

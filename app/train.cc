@@ -81,8 +81,15 @@ class Training {
   }
 
   void Run() {
+    // Whatever happens, there is something to continue from.
+    if (!std::filesystem::exists(run_ / "checkpoints" / "last"))
+      SaveCheckpoint(run_, "last", runner_);
     try {
       runner_.Run();
+    } catch (const UserError& error) {
+      metrics_->Flush();
+      ThrowUser("{}\nThe checkpoint `last` is whole: v2r train --resume {}", error.what(),
+                run_.string());
     } catch (const Interrupted&) {
       SaveCheckpoint(run_, "last", runner_);
       metrics_->Flush();

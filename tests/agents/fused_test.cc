@@ -199,7 +199,8 @@ TEST_P(FusedAgainstAutograd, MinibatchesOfTwoEpochs) {
                       .values = List(values),
                       .advantages = List(advantages),
                       .returns = List(returns)});
-  const Tolerance tolerance{.relative = 3e-6, .absolute = 1e-6};
+  // Log-probabilities are float32: with 17 actions that alone is 4e-6 of a ratio.
+  const Tolerance tolerance{.relative = c.network.act_dim > 3 ? 1e-5 : 3e-6, .absolute = 1e-6};
   for (int epoch = 0; epoch < 2; ++epoch) {
     const std::vector<int64_t> order = rng.Permutation(kSamples);
     learner.Shuffle(order);
