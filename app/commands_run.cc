@@ -203,8 +203,8 @@ int TrainCommand(const Words& overrides, const std::string& resume, bool multiru
 int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes,
                 int64_t seed) {
   const Restored restored = Restore(run, checkpoint);
-  const auto env = MakeEvaluationEnv(restored.options);
   const int64_t count = episodes > 0 ? episodes : restored.options.eval.episodes;
+  const auto env = MakeEvaluationEnv(restored.options, count);
   const EvalResult result =
       Evaluate(*env, restored.agent.get(), count, static_cast<uint64_t>(seed));
   std::cout << Table(

@@ -38,7 +38,7 @@ void ExportPolicy(const std::filesystem::path& from, const std::filesystem::path
       Under(LoadCheckpoint(run, is_run ? "last" : folder.filename().string()), "agent");
   const PpoOptions& ppo = options.agent.ppo;
   const StateDict network = Under(agent, "network");
-  const VectorEnvSpec spec = MakeEvaluationEnv(options)->Spec();
+  const VectorEnvSpec spec = MakeEvaluationEnv(options, 1)->Spec();
 
   StateDict tensors;
   int64_t layers = 0;

@@ -65,7 +65,8 @@ class Training {
         run_(run),
         assembly_(assembly),
         env_(MakeTrainingEnv(options, assembly, &reward_)),
-        eval_env_(MakeEvaluationEnv(options)),
+        eval_env_(MakeEvaluationEnv(
+            options, std::max(options.eval.episodes, options.eval.interval_episodes))),
         agent_(NewAgent(options, env_->Spec(), static_cast<uint64_t>(options.seed))),
         runner_(*env_, *agent_, MakeRunnerOptions(options),
                 {[this](int64_t step, const Metrics& metrics) { OnIteration(step, metrics); }, {}}),

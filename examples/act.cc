@@ -52,8 +52,10 @@ int main(int argc, char** argv) {
       for (size_t o = 0; o < y.size(); ++o) {
         for (size_t i = 0; i < x.size(); ++i) y[o] += weights[l][o * x.size() + i] * x[i];
         if (l + 1 == layers) continue;
-        y[o] = activation == "tanh" ? std::tanh(y[o]) : y[o] > 0 ? y[o]
-             : activation == "relu" ? 0.0 : std::expm1(y[o]);
+        y[o] = activation == "tanh"   ? std::tanh(y[o])
+               : y[o] > 0             ? y[o]
+               : activation == "relu" ? 0.0
+                                      : std::expm1(y[o]);
       }
     }
     for (size_t a = 0; a < x.size(); ++a) {

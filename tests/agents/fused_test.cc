@@ -95,8 +95,7 @@ class Reference {
     double norm = 0;
     for (const auto& p : list)
       norm += p.grad().defined() ? p.grad().square().sum().item<double>() : 0;
-    if (options.max_grad_norm > 0)
-      torch::nn::utils::clip_grad_norm_(list, options.max_grad_norm);
+    if (options.max_grad_norm > 0) torch::nn::utils::clip_grad_norm_(list, options.max_grad_norm);
     for (auto& group : adam_->param_groups())
       static_cast<torch::optim::AdamOptions&>(group.options()).lr(learning_rate);
     adam_->step();
@@ -208,11 +207,12 @@ TEST_P(FusedAgainstAutograd, MinibatchesOfTwoEpochs) {
     for (int64_t i = 0; i < 3; ++i) {
       SCOPED_TRACE(fmt::format("epoch {} minibatch {}", epoch, i));
       const auto chosen = torch::tensor(order).narrow(0, i * kBatch, i < 2 ? kBatch : 11);
-      const auto pick = [&](const torch::Tensor& t) { return t.index_select(0, chosen).to(torch::kDouble); };
+      const auto pick = [&](const torch::Tensor& t) {
+        return t.index_select(0, chosen).to(torch::kDouble);
+      };
       const double rate = 3e-4;
-      const auto [loss, norm] =
-          reference.Step(pick(obs), pick(actions), pick(old_log_probs), pick(values),
-                         pick(advantages), pick(returns), rate);
+      const auto [loss, norm] = reference.Step(pick(obs), pick(actions), pick(old_log_probs),
+                                               pick(values), pick(advantages), pick(returns), rate);
       const PpoStepResult result = learner.Step(i, rate);
       EXPECT_TRUE(IsClose(result.loss.loss, loss, tolerance));
       EXPECT_TRUE(IsClose(result.grad_norm, norm, tolerance));
@@ -263,8 +263,8 @@ class SimdKernelsTest : public ::testing::TestWithParam<size_t> {
 
 TEST_P(SimdKernelsTest, Products) {
   Rng rng(1);
-  for (const auto& [m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{1, 16, 1},
-                                {5, 48, 7}, {64, 64, 64}, {13, 80, 65}}) {
+  for (const auto& [m, n, k] :
+       {std::tuple<int64_t, int64_t, int64_t>{1, 16, 1}, {5, 48, 7}, {64, 64, 64}, {13, 80, 65}}) {
     const auto a = RandomNormal(rng, {m, k}), b = RandomNormal(rng, {k, n});
     const auto bias = RandomNormal(rng, {n});
     auto c = torch::empty({m, n});
@@ -309,9 +309,7 @@ TEST_P(SimdKernelsTest, Activations) {
 
 INSTANTIATE_TEST_SUITE_P(InstructionSets, SimdKernelsTest,
                          ::testing::Range<size_t>(0, AvailableSimdKernels().size()),
-                         [](const auto& info) {
-                           return AvailableSimdKernels()[info.param].name;
-                         });
+                         [](const auto& info) { return AvailableSimdKernels()[info.param].name; });
 
 }  // namespace
 }  // namespace v2r

@@ -92,9 +92,10 @@ TEST(PolicyNetwork, WithoutOrthogonalWeightsTheyAreTorchs) {
   Rng rng(1);
   const PolicyNetwork network({.obs_dim = 25, .act_dim = 2, .ortho_init = false}, rng, torch::kCPU);
   const auto& params = network.named_parameters();
-  for (const auto& [name, bound] :
-       {std::pair<const char*, double>{"actor_mean.0.weight", 0.2}, {"actor_mean.0.bias", 0.2},
-        {"critic.2.weight", 0.125}, {"actor_mean.4.bias", 0.125}}) {
+  for (const auto& [name, bound] : {std::pair<const char*, double>{"actor_mean.0.weight", 0.2},
+                                    {"actor_mean.0.bias", 0.2},
+                                    {"critic.2.weight", 0.125},
+                                    {"actor_mean.4.bias", 0.125}}) {
     const auto& values = params.at(name);
     EXPECT_LE(values.abs().max().item<double>(), bound) << name;
     EXPECT_GT(values.abs().max().item<double>(), 0.1 * bound) << name;

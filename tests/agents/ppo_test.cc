@@ -269,10 +269,22 @@ TEST(Ppo, EveryOptionChangesSomething) {
   };
   // What a key needs before it matters.
   const std::map<std::string, std::function<void(PpoOptions&)>> conditions = {
-      {"bounds_loss_coef", [](PpoOptions& o) { o.log_std_init = 2.0; o.learning_rate = 0.1; }},
+      {"bounds_loss_coef",
+       [](PpoOptions& o) {
+         o.log_std_init = 2.0;
+         o.learning_rate = 0.1;
+       }},
       {"desired_kl", [](PpoOptions& o) { o.anneal_lr = false; }},
-      {"min_lr", [](PpoOptions& o) { o.anneal_lr = false; o.desired_kl = 1e-6; }},
-      {"max_lr", [](PpoOptions& o) { o.anneal_lr = false; o.desired_kl = 10.0; }},
+      {"min_lr",
+       [](PpoOptions& o) {
+         o.anneal_lr = false;
+         o.desired_kl = 1e-6;
+       }},
+      {"max_lr",
+       [](PpoOptions& o) {
+         o.anneal_lr = false;
+         o.desired_kl = 10.0;
+       }},
   };
   const auto weights = [](const StateDict& s) {
     std::vector<std::byte> bytes;

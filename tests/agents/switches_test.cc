@@ -91,9 +91,8 @@ TEST(KlAdaptiveRate, DivergenceOfNormals) {
   Rng rng(2);
   const auto was = RandomNormal(rng, {5, 4}), now = RandomNormal(rng, {5, 4});  // mean, log std
   GaussianHead head({.act_dim = 2, .state_dependent_std = true});
-  const double kl =
-      head.MeanKl(was.data_ptr<float>(), {},
-                  {.rows = 5, .actor = now.data_ptr<float>(), .stride = 4});
+  const double kl = head.MeanKl(was.data_ptr<float>(), {},
+                                {.rows = 5, .actor = now.data_ptr<float>(), .stride = 4});
   const auto old_mean = was.narrow(1, 0, 2), old_std = was.narrow(1, 2, 2).exp();
   const auto mean = now.narrow(1, 0, 2), std = now.narrow(1, 2, 2).exp();
   const auto expected = ((std / old_std).log() +
@@ -193,8 +192,8 @@ TEST(Squash, ActionsStayInTheirBoundsAndTheDensityIsThatOfTanh) {
     const double unit = (actions[i] - 1.0) / 2.0;
     const auto u = static_cast<float>(std::atanh(unit));
     const auto mean = static_cast<float>(std::atanh((means[i] - 1.0) / 2.0));
-    const double expected = GaussianLogProb({&mean, 1}, {&log_std, 1}, {&u, 1}) -
-                            std::log(1.0 - unit * unit);
+    const double expected =
+        GaussianLogProb({&mean, 1}, {&log_std, 1}, {&u, 1}) - std::log(1.0 - unit * unit);
     EXPECT_NEAR(Floats(rollout.log_probs)[i], expected, 2e-3);
   }
   // The update sees the policy that acted.

@@ -53,8 +53,8 @@ TEST_F(PolicyTest, AnExportedPolicyActsAsTheAgentDoes) {
     const TrainOptions options = LoadRunOptions(run);
     const StateDict state = Under(LoadCheckpoint(run, "last"), "agent");
     const auto obs_dim = Under(LoadCheckpoint(run, "last"), "runner").at("obs").shape[1];
-    const auto act_dim = static_cast<int64_t>(
-        ReadSafetensors(policy).tensors.at("action_low").as<float>().size());
+    const auto act_dim =
+        static_cast<int64_t>(ReadSafetensors(policy).tensors.at("action_low").as<float>().size());
     const auto low = ReadSafetensors(policy).tensors.at("action_low").as<float>();
     const auto high = ReadSafetensors(policy).tensors.at("action_high").as<float>();
     Rng rng(1);
@@ -90,6 +90,24 @@ TEST_F(PolicyTest, AnExportedPolicyActsAsTheAgentDoes) {
 TEST_F(PolicyTest, WhatIsNoRunIsNamed) {
   fs::create_directories(root_ / "empty");
   EXPECT_THROW(ExportPolicy(root_ / "empty", root_ / "p.safetensors"), UserError);
+}
+
+TEST(AgentPresets, EachComposesToAnAgent) {
+  const fs::path folder = HomeDirectory() / "configs" / "agent";
+  int64_t count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".yaml") continue;
+    const auto name = fs::relative(entry.path(), folder).replace_extension("").string();
+    SCOPED_TRACE(name);
+    TrainOptions options;
+    Bind(ComposeConfig({HomeDirectory() / "configs"}, "train", {"agent=" + name}), options);
+    Rng rng(1);
+    EXPECT_NE(MakeAgent(options.agent, 5, 2, rng, torch::kCPU), nullptr);
+    // A preset that says nothing would train with the options of this project's own tasks.
+    if (name != "ppo") EXPECT_NE(options.agent.ppo.gamma, PpoOptions().gamma);
+    ++count;
+  }
+  EXPECT_GE(count, 15);
 }
 
 // A checkpoint is written as a whole, so a process may die at any moment.
