@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "core/metrics.h"
 #include "core/rng.h"
@@ -31,9 +32,9 @@ struct Rollout {
 class Agent {
  public:
   virtual ~Agent() = default;
-  // obs [N,O] raw -> actions [N,A] unclipped; log_probs [N] and values [N] may be empty spans
-  // (evaluation). In kSample mode the observation normaliser learns from obs, in kDeterministic
-  // mode nothing changes. UserError when an observation is not finite.
+  // obs [N,O] raw -> actions [N,A] as the environment takes them, unclipped; log_probs [N] and
+  // values [N] may be empty spans (evaluation). In kSample mode the observation normaliser learns
+  // from obs, in kDeterministic mode nothing changes. UserError when an observation is not finite.
   virtual void Act(std::span<const float> obs, ActMode mode, Rng& rng, std::span<float> actions,
                    std::span<float> log_probs, std::span<float> values) = 0;
   // Learns from one rollout. `progress` in [0,1] is the share of training done before this update
@@ -42,6 +43,8 @@ class Agent {
   // Networks, optimiser, normalisers: a loaded agent continues bit for bit.
   virtual void SaveState(StateDict& state) const = 0;
   virtual void LoadState(const StateDict& state) = 0;
+  // One line for the log: size, and by which code it acts and learns.
+  virtual std::string Describe() const = 0;
 };
 
 }  // namespace v2r

@@ -24,6 +24,7 @@ struct AgentOptions {
 std::vector<std::string> AgentNames();
 std::string AgentDoc(const std::string& name);
 std::unique_ptr<Agent> MakeAgent(const AgentOptions& options, int64_t obs_dim, int64_t act_dim,
-                                 Rng& rng, const torch::Device& device);
+                                 Rng& rng, const torch::Device& device,
+                                 const ActionBounds& bounds = {});
 
 }  // namespace v2r

@@ -33,8 +33,8 @@ Activation ParseActivation(const std::string& name) {
   ThrowUser("unknown activation '{}' (known: tanh, relu, elu)", name);
 }
 
-Mlp::Mlp(std::vector<LinearView> layers, Activation activation)
-    : layers_(std::move(layers)), activation_(activation) {
+Mlp::Mlp(std::vector<LinearView> layers, Activation activation, bool activate_last)
+    : layers_(std::move(layers)), activation_(activation), activate_last_(activate_last) {
   V2R_CHECK(!layers_.empty());
   for (const LinearView& layer : layers_) transposed_.push_back(layer.weight.t());
 }
@@ -45,7 +45,8 @@ Mlp::Buffers Mlp::MakeBuffers(int64_t rows) const {
   for (size_t l = 0; l < layers_.size(); ++l) {
     buffers.outputs.push_back(
         torch::empty({rows, layers_[l].weight.size(0)}, layers_[l].weight.options()));
-    if (l + 1 < layers_.size()) buffers.grads.push_back(torch::empty_like(buffers.outputs.back()));
+    if (l + 1 < layers_.size() || activate_last_)
+      buffers.grads.push_back(torch::empty_like(buffers.outputs.back()));
   }
   return buffers;
 }
@@ -56,7 +57,7 @@ void Mlp::Forward(const torch::Tensor& x, Buffers& buffers) const {
   for (size_t l = 0; l < layers_.size(); ++l) {
     const torch::Tensor& in = l == 0 ? x : buffers.outputs[l - 1];
     torch::Tensor& out = buffers.outputs[l];
-    const bool hidden = l + 1 < layers_.size();
+    const bool hidden = l + 1 < layers_.size() || activate_last_;
     const double scale = hidden && activation_ == Activation::kTanh ? 2.0 : 1.0;
     at::addmm_out(out, layers_[l].bias, in, transposed_[l], scale, scale);
     if (!hidden) continue;
@@ -74,17 +75,24 @@ void Mlp::Forward(const torch::Tensor& x, Buffers& buffers) const {
   }
 }
 
-void Mlp::Backward(const torch::Tensor& x, const torch::Tensor& grad_output,
-                   Buffers& buffers) const {
+void Mlp::Backward(const torch::Tensor& x, const torch::Tensor& grad_output, Buffers& buffers,
+                   torch::Tensor* grad_x) const {
   const c10::InferenceMode inference;
   V2R_CHECK_EQ(grad_output.size(0), buffers.rows);
+  if (activate_last_) {
+    buffers.grads.back().copy_(grad_output);
+    ActivationBackward(activation_, buffers.outputs.back(), buffers.grads.back());
+  }
   for (size_t l = layers_.size(); l-- > 0;) {
-    const torch::Tensor& grad = l + 1 == layers_.size() ? grad_output : buffers.grads[l];
+    const torch::Tensor& grad = l < buffers.grads.size() ? buffers.grads[l] : grad_output;
     const torch::Tensor& in = l == 0 ? x : buffers.outputs[l - 1];
     torch::Tensor weight_grad = layers_[l].weight_grad, bias_grad = layers_[l].bias_grad;
     at::mm_out(weight_grad, grad.t(), in);
     at::sum_out(bias_grad, grad, {0});
-    if (l == 0) return;
+    if (l == 0) {
+      if (grad_x != nullptr) at::mm_out(*grad_x, grad, layers_[l].weight);
+      return;
+    }
     at::mm_out(buffers.grads[l - 1], grad, layers_[l].weight);
     ActivationBackward(activation_, in, buffers.grads[l - 1]);
   }

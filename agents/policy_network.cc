@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "agents/serial_torch.h"
@@ -24,20 +25,34 @@ torch::Tensor OrthogonalMatrix(int64_t rows, int64_t cols, double gain, Rng& rng
 
 std::vector<PolicyNetwork::Slot> PolicyNetwork::Layout() const {
   std::vector<Slot> slots;
-  const auto add_network = [&](const std::string& name, int64_t out_dim, double last_gain) {
-    int64_t in = options_.obs_dim;
-    const size_t hidden = options_.hidden_sizes.size();
-    for (size_t l = 0; l <= hidden; ++l) {
-      const int64_t out = l == hidden ? out_dim : options_.hidden_sizes[l];
-      const double gain = l == hidden ? last_gain : std::sqrt(2.0);
-      slots.push_back({fmt::format("{}.{}.weight", name, 2 * l), {out, in}, gain, 0});
-      slots.push_back({fmt::format("{}.{}.bias", name, 2 * l), {out}, 0, 0});
+  // `last_gain` 0: hidden layers only.
+  const auto add_network = [&](const std::string& name, int64_t in,
+                               const std::vector<int64_t>& hidden, int64_t out_dim,
+                               double last_gain) {
+    const size_t layers = hidden.size() + (last_gain != 0 ? 1 : 0);
+    for (size_t l = 0; l < layers; ++l) {
+      const int64_t out = l == hidden.size() ? out_dim : hidden[l];
+      const double gain = l == hidden.size() ? last_gain : std::sqrt(2.0);
+      slots.push_back({fmt::format("{}.{}.weight", name, 2 * l), {out, in}, gain, 0, in});
+      slots.push_back({fmt::format("{}.{}.bias", name, 2 * l), {out}, 0, 0, in});
       in = out;
     }
   };
-  add_network("actor_mean", options_.act_dim, 0.01);
-  add_network("critic", 1, 1.0);
-  slots.push_back({"actor_logstd", {1, options_.act_dim}, 0, options_.log_std_init});
+  const int64_t actor_out = options_.act_dim * (options_.state_dependent_std ? 2 : 1);
+  if (options_.shared_trunk) {
+    const int64_t width = options_.hidden_sizes.back();
+    add_network("trunk", options_.obs_dim, options_.hidden_sizes, 0, 0);
+    add_network("actor_mean", width, {}, actor_out, 0.01);
+    add_network("critic", width, {}, 1, 1.0);
+  } else {
+    add_network("actor_mean", options_.obs_dim, options_.hidden_sizes, actor_out, 0.01);
+    add_network(
+        "critic", options_.obs_dim,
+        options_.value_hidden_sizes.empty() ? options_.hidden_sizes : options_.value_hidden_sizes,
+        1, 1.0);
+  }
+  if (!options_.state_dependent_std)
+    slots.push_back({"actor_logstd", {1, options_.act_dim}, 0, options_.log_std_init});
   return slots;
 }
 
@@ -59,54 +74,146 @@ PolicyNetwork::PolicyNetwork(const PolicyNetworkOptions& options, Rng& rng,
     named_parameters_[slot.name] = view;
     named_gradients_[slot.name] = gradients_.narrow(0, offset, size).view(slot.shape);
     offset += size;
-    if (slot.gain != 0) {
+    if (!options_.ortho_init && slot.inputs > 0) {
+      const double bound = 1.0 / std::sqrt(static_cast<double>(slot.inputs));
+      view.copy_(RandomUniform(rng, slot.shape) * (2.0 * bound) - bound);
+    } else if (slot.gain != 0) {
       view.copy_(OrthogonalMatrix(slot.shape[0], slot.shape[1], slot.gain, rng));
     } else {
       view.fill_(slot.fill);
     }
   }
-  log_std_ = named_parameters_.at("actor_logstd").view({-1});
-  log_std_grad_ = named_gradients_.at("actor_logstd").view({-1});
-  mlps_ = {MakeMlp("actor_mean"), MakeMlp("critic")};
+  if (options_.state_dependent_std) {
+    const size_t layer = options_.shared_trunk ? 0 : 2 * options_.hidden_sizes.size();
+    named_parameters_.at(fmt::format("actor_mean.{}.bias", layer))
+        .narrow(0, options_.act_dim, options_.act_dim)
+        .fill_(options_.log_std_init);
+    log_std_ = log_std_grad_ = torch::empty({0});
+  } else {
+    log_std_ = named_parameters_.at("actor_logstd").view({-1});
+    log_std_grad_ = named_gradients_.at("actor_logstd").view({-1});
+  }
+  const Activation activation = ParseActivation(options_.activation);
+  mlps_.emplace_back(LayersOf("actor_mean"), activation);
+  mlps_.emplace_back(LayersOf("critic"), activation);
+  if (options_.shared_trunk) mlps_.emplace_back(LayersOf("trunk"), activation, true);
+  MakeFused(activation);
 }
 
-Mlp PolicyNetwork::MakeMlp(const std::string& name) const {
+std::vector<LinearView> PolicyNetwork::LayersOf(const std::string& name) const {
   std::vector<LinearView> layers;
-  for (size_t l = 0; l <= options_.hidden_sizes.size(); ++l) {
-    const std::string weight = fmt::format("{}.{}.weight", name, 2 * l);
-    const std::string bias = fmt::format("{}.{}.bias", name, 2 * l);
+  for (size_t l = 0;; l += 2) {
+    const std::string weight = fmt::format("{}.{}.weight", name, l);
+    const std::string bias = fmt::format("{}.{}.bias", name, l);
+    if (!named_parameters_.contains(weight)) return layers;
     layers.push_back({named_parameters_.at(weight), named_parameters_.at(bias),
                       named_gradients_.at(weight), named_gradients_.at(bias)});
   }
-  return Mlp(std::move(layers), ParseActivation(options_.activation));
+}
+
+void PolicyNetwork::MakeFused(Activation activation) {
+  if (!options_.fused) {
+    fused_obstacle_ = "agent.fused is false";
+    return;
+  }
+  if (!device_.is_cpu()) {
+    fused_obstacle_ = fmt::format("the networks live on {}", device_.str());
+    return;
+  }
+  for (const auto* sizes : {&options_.hidden_sizes, &options_.value_hidden_sizes}) {
+    for (const int64_t size : *sizes) {
+      if (size <= kFusedWidth) continue;
+      fused_obstacle_ = fmt::format("a layer has {} units, more than {}", size, kFusedWidth);
+      return;
+    }
+  }
+  const auto layers = [&](const std::string& name) {
+    std::vector<FusedMlp::Layer> fused;
+    for (const LinearView& view : LayersOf(name)) {
+      fused.push_back({view.weight.size(1), view.weight.size(0), view.weight.data_ptr<float>(),
+                       view.bias.data_ptr<float>(), view.weight_grad.data_ptr<float>(),
+                       view.bias_grad.data_ptr<float>()});
+    }
+    return fused;
+  };
+  fused_ = std::make_unique<FusedPolicy>(
+      FusedPolicy::Layers{layers("trunk"), layers("actor_mean"), layers("critic")}, activation,
+      AvailableSimdKernels().front());
+}
+
+void PolicyNetwork::ParametersChanged() {
+  if (fused_) fused_->Refresh();
 }
 
 PolicyNetwork::Buffers PolicyNetwork::MakeBuffers(int64_t rows) const {
-  return {mlps_[0].MakeBuffers(rows), mlps_[1].MakeBuffers(rows)};
+  Buffers buffers{{}, mlps_[0].MakeBuffers(rows), mlps_[1].MakeBuffers(rows), {}, {}};
+  if (!options_.shared_trunk) return buffers;
+  buffers.trunk = mlps_[2].MakeBuffers(rows);
+  buffers.grad_trunk = torch::empty_like(buffers.trunk.output());
+  buffers.grad_trunk_of_critic = torch::empty_like(buffers.trunk.output());
+  return buffers;
 }
 
 void PolicyNetwork::Forward(const torch::Tensor& x, Buffers& buffers) const {
-  mlps_[0].Forward(x, buffers.actor);
-  mlps_[1].Forward(x, buffers.critic);
+  if (options_.shared_trunk) mlps_[2].Forward(x, buffers.trunk);
+  const torch::Tensor& in = options_.shared_trunk ? buffers.trunk.output() : x;
+  mlps_[0].Forward(in, buffers.actor);
+  mlps_[1].Forward(in, buffers.critic);
 }
 
 void PolicyNetwork::Backward(const torch::Tensor& x, const torch::Tensor& grad_mean,
                              const torch::Tensor& grad_value, Buffers& buffers) const {
-  mlps_[0].Backward(x, grad_mean, buffers.actor);
-  mlps_[1].Backward(x, grad_value, buffers.critic);
+  if (!options_.shared_trunk) {
+    mlps_[0].Backward(x, grad_mean, buffers.actor);
+    mlps_[1].Backward(x, grad_value, buffers.critic);
+    return;
+  }
+  const c10::InferenceMode inference;
+  mlps_[0].Backward(buffers.trunk.output(), grad_mean, buffers.actor, &buffers.grad_trunk);
+  mlps_[1].Backward(buffers.trunk.output(), grad_value, buffers.critic,
+                    &buffers.grad_trunk_of_critic);
+  buffers.grad_trunk.add_(buffers.grad_trunk_of_critic);
+  mlps_[2].Backward(x, buffers.grad_trunk, buffers.trunk);
+}
+
+torch::Tensor PolicyNetwork::Value(const torch::Tensor& x) const {
+  const c10::InferenceMode inference;
+  if (fused_) {
+    const torch::Tensor rows = x.contiguous();
+    fused_->ForwardCritic(rows.data_ptr<float>(), obs_dim(), rows.size(0));
+    torch::Tensor values = torch::empty({rows.size(0)});
+    for (int64_t i = 0; i < rows.size(0); ++i)
+      values.data_ptr<float>()[i] = fused_->value()[i * fused_->value_stride()];
+    return values;
+  }
+  const SerialTorchScope serial(IsSmall(x.size(0)));
+  Buffers buffers = MakeBuffers(x.size(0));
+  Forward(x.to(device_), buffers);
+  return buffers.value().view({-1}).to(torch::kCPU);
+}
+
+torch::Tensor PolicyNetwork::Actor(const torch::Tensor& x) const {
+  const c10::InferenceMode inference;
+  if (fused_) {
+    const torch::Tensor rows = x.contiguous();
+    fused_->Forward(rows.data_ptr<float>(), obs_dim(), rows.size(0));
+    const int64_t width = options_.act_dim * (options_.state_dependent_std ? 2 : 1);
+    torch::Tensor out = torch::empty({rows.size(0), width});
+    for (int64_t i = 0; i < rows.size(0); ++i)
+      std::copy_n(fused_->actor() + i * fused_->actor_stride(), width,
+                  out.data_ptr<float>() + i * width);
+    return out;
+  }
+  const SerialTorchScope serial(IsSmall(x.size(0)));
+  Buffers buffers = MakeBuffers(x.size(0));
+  Forward(x.to(device_), buffers);
+  return buffers.mean().to(torch::kCPU).contiguous();
 }
 
 bool PolicyNetwork::IsSmall(int64_t rows) const {
   constexpr int64_t kWork =
       16 << 20;  // multiply-adds of a forward pass: about a millisecond with its backward pass
   return rows * parameters_.numel() < kWork;
-}
-
-torch::Tensor PolicyNetwork::Value(const torch::Tensor& x) const {
-  const SerialTorchScope serial(IsSmall(x.size(0)));
-  Mlp::Buffers buffers = mlps_[1].MakeBuffers(x.size(0));
-  mlps_[1].Forward(x.to(device_), buffers);
-  return buffers.output().view({-1}).to(torch::kCPU);
 }
 
 void PolicyNetwork::Load(const TensorDict& state, const std::string& what) {
@@ -131,6 +238,7 @@ void PolicyNetwork::Load(const TensorDict& state, const std::string& what) {
     }
   }
   for (auto& [name, view] : named_parameters_) view.copy_(state.at(name));
+  ParametersChanged();
 }
 
 }  // namespace v2r

@@ -1,13 +1,14 @@
-// Separate actor and critic over one flat parameter vector, so that clipping and Adam are one call
-// each.
+// Actor and critic over one flat parameter vector, so that clipping and Adam are one call each.
 #pragma once
 
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "agents/fused_policy.h"
 #include "agents/mlp.h"
 #include "core/rng.h"
 #include "core/tensor_file.h"
@@ -18,17 +19,29 @@ struct PolicyNetworkOptions {
   int64_t obs_dim = 0;
   int64_t act_dim = 0;
   std::vector<int64_t> hidden_sizes = {64, 64};
+  std::vector<int64_t> value_hidden_sizes = {};  // of the critic, empty = hidden_sizes
   std::string activation = "tanh";
   double log_std_init = -0.5;
+  // Else torch.nn.Linear's: weights and biases uniform within 1 / sqrt(inputs).
+  bool ortho_init = true;
+  // The hidden layers serve actor and critic alike; each has one layer of its own.
+  bool shared_trunk = false;
+  // The actor's last layer gives mean and log standard deviation; there is no actor_logstd.
+  bool state_dependent_std = false;
+  // On the CPU, with layers of at most kFusedWidth units: the passes of agents/fused_policy.h.
+  bool fused = true;
 };
 
 // Parameters carry CleanRL's names: actor_mean.{0,2,4..}.{weight,bias},
-// critic.{0,2,4..}.{weight,bias}, actor_logstd [1,A].
+// critic.{0,2,4..}.{weight,bias}, actor_logstd [1,A]; trunk.{0,2,..} where it is shared.
 class PolicyNetwork {
  public:
+  static constexpr int64_t kFusedWidth = 512;
+
   struct Buffers {
-    Mlp::Buffers actor, critic;
-    const torch::Tensor& mean() const { return actor.output(); }    // [B,A]
+    Mlp::Buffers trunk, actor, critic;
+    torch::Tensor grad_trunk, grad_trunk_of_critic;                 // [B,H] with a shared trunk
+    const torch::Tensor& mean() const { return actor.output(); }    // [B,A], or [B,2A]
     const torch::Tensor& value() const { return critic.output(); }  // [B,1]
   };
 
@@ -46,6 +59,14 @@ class PolicyNetwork {
                 const torch::Tensor& grad_value, Buffers& buffers) const;
   // The critic alone: x [B,O] on any device -> float32 [B] on the CPU.
   torch::Tensor Value(const torch::Tensor& x) const;
+  // The actor alone, likewise -> float32 [B,A] or [B,2A].
+  torch::Tensor Actor(const torch::Tensor& x) const;
+
+  // The passes without torch, null where they cannot serve; fused_obstacle() then says why.
+  FusedPolicy* fused() const { return fused_.get(); }
+  const std::string& fused_obstacle() const { return fused_obstacle_; }
+  // To be called after parameters() were written to.
+  void ParametersChanged();
 
   // Whether a pass over `rows` samples is so small that one CPU thread should do it
   // (agents/serial_torch.h).
@@ -54,10 +75,11 @@ class PolicyNetwork {
   int64_t obs_dim() const { return options_.obs_dim; }
   int64_t act_dim() const { return options_.act_dim; }
   const torch::Device& device() const { return device_; }
-  const torch::Tensor& log_std() const { return log_std_; }            // [A]
-  const torch::Tensor& log_std_grad() const { return log_std_grad_; }  // [A]
-  const torch::Tensor& parameters() const { return parameters_; }      // flat [P]
-  const torch::Tensor& gradients() const { return gradients_; }        // flat [P]
+  // [A]; empty with state_dependent_std.
+  const torch::Tensor& log_std() const { return log_std_; }
+  const torch::Tensor& log_std_grad() const { return log_std_grad_; }
+  const torch::Tensor& parameters() const { return parameters_; }  // flat [P]
+  const torch::Tensor& gradients() const { return gradients_; }    // flat [P]
 
   // Views by name.
   const TensorDict& named_parameters() const { return named_parameters_; }
@@ -72,16 +94,20 @@ class PolicyNetwork {
     std::vector<int64_t> shape;
     double gain;  // of the orthogonal initialisation; 0 = fill with `fill`
     double fill;
+    int64_t inputs = 0;  // of a layer
   };
   std::vector<Slot> Layout() const;
-  Mlp MakeMlp(const std::string& name) const;
+  std::vector<LinearView> LayersOf(const std::string& name) const;
+  void MakeFused(Activation activation);
 
   PolicyNetworkOptions options_;
   torch::Device device_;
   torch::Tensor parameters_, gradients_;
   TensorDict named_parameters_, named_gradients_;
   torch::Tensor log_std_, log_std_grad_;
-  std::vector<Mlp> mlps_;  // actor_mean, critic
+  std::vector<Mlp> mlps_;  // actor_mean, critic, and the trunk where it is shared
+  std::unique_ptr<FusedPolicy> fused_;
+  std::string fused_obstacle_;
 };
 
 // A matrix [rows,cols] with orthonormal rows or columns (whichever are fewer), times `gain`.

@@ -28,10 +28,24 @@ struct PpoOptions {
   double target_kl = 0.0;
   double adam_eps = 1e-5;
   double log_std_init = -0.5;
+  double log_std_min = -20.0;
+  double log_std_max = 2.0;
+  bool state_dependent_std = false;
+  bool squash = false;
+  double bounds_loss_coef = 0.0;
+  double desired_kl = 0.0;
+  double min_lr = 1e-5;
+  double max_lr = 1e-2;
+  bool ortho_init = true;
   std::vector<int64_t> hidden_sizes = {64, 64};
+  std::vector<int64_t> value_hidden_sizes = {};
+  bool shared_trunk = false;
   std::string activation = "tanh";
+  bool fused = true;
   bool norm_obs = true;
   bool norm_reward = true;
+  std::string norm_reward_rule = "gymnasium";
+  bool norm_value = false;
   double clip_obs = 10.0;
   double clip_reward = 10.0;
 
@@ -56,20 +70,50 @@ struct PpoOptions {
       AtLeast(0));
     v("adam_eps", adam_eps, "Adam's epsilon", AtLeast(0));
     v("log_std_init", log_std_init, "initial log standard deviation of the actions");
+    v("log_std_min", log_std_min, "lowest log standard deviation, clamped");
+    v("log_std_max", log_std_max, "highest log standard deviation, clamped");
+    v("state_dependent_std", state_dependent_std,
+      "the policy network gives the log standard deviation too");
+    v("squash", squash, "tanh of the normal variable, scaled to the action bounds");
+    v("bounds_loss_coef", bounds_loss_coef,
+      "weight of the penalty on means beyond 1.1 times the action bounds", AtLeast(0));
+    v("desired_kl", desired_kl,
+      "step size that follows the divergence of each minibatch from the old policy, 0 = off "
+      "(needs anneal_lr=false)",
+      AtLeast(0));
+    v("min_lr", min_lr, "with desired_kl: the smallest step size", AtLeast(0));
+    v("max_lr", max_lr, "with desired_kl: the largest step size", AtLeast(0));
+    v("ortho_init", ortho_init,
+      "orthogonal initial weights and zero biases, else torch.nn.Linear's uniform ones");
     v("hidden_sizes", hidden_sizes, "layers of policy and value networks");
+    v("value_hidden_sizes", value_hidden_sizes, "layers of the value network, [] = hidden_sizes");
+    v("shared_trunk", shared_trunk, "policy and value share the hidden layers");
     v("activation", activation, "between the layers", OneOf({"tanh", "relu", "elu"}));
+    v("fused", fused,
+      "act and update without torch's operators where the networks are small and on the CPU");
     v("norm_obs", norm_obs, "normalise observations by running mean and deviation");
     v("norm_reward", norm_reward,
       "divide rewards by the running deviation of the discounted return");
+    v("norm_reward_rule", norm_reward_rule,
+      "what ends a discounted return: gymnasium = termination, sb3 = any end of an episode",
+      OneOf({"gymnasium", "sb3"}));
+    v("norm_value", norm_value,
+      "the value network learns returns normalised by running mean and deviation");
     v("clip_obs", clip_obs, "clip normalised observations to +- this, 0 = no clipping", AtLeast(0));
     v("clip_reward", clip_reward, "clip normalised rewards to +- this, 0 = no clipping",
       AtLeast(0));
   }
 };
 
+// Of the actions, [A] each; empty = -1 and 1.
+struct ActionBounds {
+  std::vector<double> low, high;
+};
+
 // UserError when options do not fit each other. Initial weights from `rng`. Networks live on
 // `device`.
 std::unique_ptr<Agent> MakePpo(const PpoOptions& options, int64_t obs_dim, int64_t act_dim,
-                               Rng& rng, const torch::Device& device);
+                               Rng& rng, const torch::Device& device,
+                               const ActionBounds& bounds = {});
 
 }  // namespace v2r

@@ -108,8 +108,12 @@ void Runner::Impl::Collect() {
     Copy<float>(obs, RowOf<float>(rollout.obs, t));
     {
       const ScopedTimer timer(policy_seconds);
-      agent.Act(obs, ActMode::kSample, rng, actions, RowOf<float>(rollout.log_probs, t),
-                RowOf<float>(rollout.values, t));
+      try {
+        agent.Act(obs, ActMode::kSample, rng, actions, RowOf<float>(rollout.log_probs, t),
+                  RowOf<float>(rollout.values, t));
+      } catch (const UserError& error) {
+        ThrowUser("training step {}: {}", step + t * N, error.what());
+      }
     }
     const BatchView batch = env.Step(actions);
     Copy(batch.next_obs, RowOf<float>(rollout.next_obs, t));

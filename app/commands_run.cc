@@ -71,7 +71,9 @@ Restored Restore(const std::string& run, const std::string& checkpoint) {
   restored.env = MakeTrainingEnv(restored.options, restored.assembly, &restored.reward);
   const VectorEnvSpec& spec = restored.env->Spec();
   Rng rng(0);
-  restored.agent = MakeAgent(restored.options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU);
+  restored.agent = MakeAgent(restored.options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU,
+                             {.low = {spec.act_low.begin(), spec.act_low.end()},
+                              .high = {spec.act_high.begin(), spec.act_high.end()}});
   Runner runner(*restored.env, *restored.agent, {}, {});
   runner.LoadState(state);
   return restored;
@@ -201,8 +203,8 @@ int TrainCommand(const Words& overrides, const std::string& resume, bool multiru
 int EvalCommand(const std::string& run, const std::string& checkpoint, int64_t episodes,
                 int64_t seed) {
   const Restored restored = Restore(run, checkpoint);
-  const auto env = MakeEvaluationEnv(restored.options);
   const int64_t count = episodes > 0 ? episodes : restored.options.eval.episodes;
+  const auto env = MakeEvaluationEnv(restored.options, count);
   const EvalResult result =
       Evaluate(*env, restored.agent.get(), count, static_cast<uint64_t>(seed));
   std::cout << Table(

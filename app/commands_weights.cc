@@ -3,6 +3,7 @@
 
 #include "app/commands.h"
 #include "app/load.h"
+#include "app/policy_export.h"
 #include "app/weights_options.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -83,6 +84,13 @@ int ImportCommand(const std::string& file, const Words& overrides) {
 
 int ExportCommand(const std::string& file, const Words& overrides) {
   const auto options = LoadOptions<ExportCommandOptions>("export", overrides);
+  if (std::filesystem::is_directory(file)) {
+    if (options.names != ExportCommandOptions().names)
+      ThrowUser("names={}: a policy's tensors have one set of names; leave it out", options.names);
+    ExportPolicy(file, options.out);
+    std::cout << "policy: " << options.out << "\n";
+    return 0;
+  }
   const EncoderFile encoder = LoadEncoderFile(file);
   const auto written = ExportWeights(*encoder.net, options.names, options.out);
   std::cout << fmt::format("{} tensors under {}'s names: {}\n", written.size(), options.names,

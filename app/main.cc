@@ -85,8 +85,11 @@ int Run(int argc, char** argv) {
   import->add_option("--format", format, "whose it is; default: told by its names")
       ->type_name("format=");
   CLI::App* export_command = app.add_subcommand(
-      "export", "encoder file -> weights under the names of torchvision or timm");
-  export_command->add_option("file", file, "encoder file")->required();
+      "export",
+      "encoder file -> weights under the names of torchvision or timm; run -> its policy's weights");
+  export_command
+      ->add_option("file", file, "encoder file, run directory or one of its checkpoints")
+      ->required();
   export_command->add_option("--names", names, "torchvision or timm")->type_name("names=");
   for (CLI::App* command : {import, export_command}) {
     command->add_option("--out", out, "file to write")->type_name("out=");

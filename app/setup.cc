@@ -1,5 +1,7 @@
 #include "app/setup.h"
 
+#include <algorithm>
+
 #include "app/demos.h"
 #include "app/run_directory.h"
 #include "core/device.h"
@@ -86,9 +88,10 @@ std::unique_ptr<VectorEnv> MakeTrainingEnv(const TrainOptions& options, const As
                               static_cast<uint64_t>(options.seed));
 }
 
-std::unique_ptr<VectorEnv> MakeEvaluationEnv(const TrainOptions& options) {
+std::unique_ptr<VectorEnv> MakeEvaluationEnv(const TrainOptions& options, int64_t episodes) {
   EnvOptions env_options = options.env;
   env_options.render = false;
+  env_options.num_envs = std::min(env_options.num_envs, episodes);
   return MakeVectorEnv(env_options);
 }
 

@@ -36,7 +36,8 @@ std::unique_ptr<RewardModel> MakeCalibratedReward(const TrainOptions& options,
 // The training environment; `*model` gets the reward model inside it (owned by the env).
 std::unique_ptr<VectorEnv> MakeTrainingEnv(const TrainOptions& options, const Assembly& assembly,
                                            RewardModel** model);
-// Pictures off, no learned reward: for the true return and success only.
-std::unique_ptr<VectorEnv> MakeEvaluationEnv(const TrainOptions& options);
+// Pictures off, no learned reward: for the true return and success only. No more environments than
+// `episodes` are asked for: further ones would be stepped for nothing and change no result.
+std::unique_ptr<VectorEnv> MakeEvaluationEnv(const TrainOptions& options, int64_t episodes);
 
 }  // namespace v2r

@@ -24,7 +24,9 @@ namespace {
 std::unique_ptr<Agent> NewAgent(const TrainOptions& options, const VectorEnvSpec& spec,
                                 uint64_t seed) {
   Rng rng = Rng(seed).Fork("agent");
-  return MakeAgent(options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU);
+  return MakeAgent(options.agent, spec.obs_dim, spec.act_dim, rng, torch::kCPU,
+                   {.low = {spec.act_low.begin(), spec.act_low.end()},
+                    .high = {spec.act_high.begin(), spec.act_high.end()}});
 }
 
 RunnerOptions MakeRunnerOptions(const TrainOptions& options) {
@@ -63,7 +65,8 @@ class Training {
         run_(run),
         assembly_(assembly),
         env_(MakeTrainingEnv(options, assembly, &reward_)),
-        eval_env_(MakeEvaluationEnv(options)),
+        eval_env_(MakeEvaluationEnv(
+            options, std::max(options.eval.episodes, options.eval.interval_episodes))),
         agent_(NewAgent(options, env_->Spec(), static_cast<uint64_t>(options.seed))),
         runner_(*env_, *agent_, MakeRunnerOptions(options),
                 {[this](int64_t step, const Metrics& metrics) { OnIteration(step, metrics); }, {}}),
@@ -79,8 +82,15 @@ class Training {
   }
 
   void Run() {
+    // Whatever happens, there is something to continue from.
+    if (!std::filesystem::exists(run_ / "checkpoints" / "last"))
+      SaveCheckpoint(run_, "last", runner_);
     try {
       runner_.Run();
+    } catch (const UserError& error) {
+      metrics_->Flush();
+      ThrowUser("{}\nThe checkpoint `last` is whole: v2r train --resume {}", error.what(),
+                run_.string());
     } catch (const Interrupted&) {
       SaveCheckpoint(run_, "last", runner_);
       metrics_->Flush();
@@ -110,6 +120,7 @@ class Training {
   }
 
   const Runner& runner() const { return runner_; }
+  std::string agent() const { return agent_->Describe(); }
 
  private:
   int64_t Tenth() const { return std::max<int64_t>(1, options_.total_timesteps / 10); }
@@ -207,6 +218,7 @@ void WriteSummary(const TrainOptions& options, const TrainOutcome& outcome) {
       {"task", options.env.id},
       {"reward", options.reward.name},
       {"encoder", outcome.encoder.string()},
+      {"agent", outcome.agent},
       {"seed", options.seed},
       {"steps", outcome.steps},
       {"return", outcome.eval.return_mean},
@@ -239,10 +251,12 @@ TrainOutcome RunTraining(const TrainOptions& options, const std::filesystem::pat
   TrainOutcome outcome;
   {
     Training training(options, run, assembly, resume_step);
+    LogInfo("{}", training.agent());
     training.MarkStart();
     const Stopwatch watch;
     training.Run();
     outcome = training.Finish(watch);
+    outcome.agent = training.agent();
   }
   WriteSummary(options, outcome);
   outcome.report = WriteReport(run);

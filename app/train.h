@@ -16,6 +16,7 @@ struct TrainOutcome {
   std::filesystem::path encoder;
   std::filesystem::path video;  // last evaluation video, or empty
   std::filesystem::path report;
+  std::string agent;  // its size and the code it ran through
   int64_t steps = 0;
   double seconds = 0;        // of training, evaluation and recording
   double fps = 0;            // steps / seconds

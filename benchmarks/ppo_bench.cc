@@ -1,6 +1,6 @@
-// PPO's two hot calls: a minibatch update, against the same update through autograd and
-// torch::optim::Adam, and acting on 32 rows, against the bare forward pass.
-//   ppo_bench [--threads=2] [--batch=256] [--obs=12] [--act=2] [--turns=50] [--ms=20]
+// PPO's two hot calls, fused and through torch's operators: a minibatch update, against the same
+// update through autograd and torch::optim::Adam, and acting, against the bare forward pass.
+//   ppo_bench [--threads=2] [--batch=256] [--obs=12] [--act=2] [--envs=32] [--turns=50] [--ms=20]
 #include <torch/torch.h>
 
 #include <cmath>
@@ -72,7 +72,8 @@ void Print(const char* what, const Rate& reference, const Rate& ours) {
 int Main(int argc, char** argv) {
   const int threads = SetTorchThreads(Flag(argc, argv, "threads", 2));
   const int64_t batch = Flag(argc, argv, "batch", 256), obs_dim = Flag(argc, argv, "obs", 12);
-  const int64_t act_dim = Flag(argc, argv, "act", 2), envs = 32;
+  const int64_t act_dim = Flag(argc, argv, "act", 2);
+  const int64_t envs = Flag(argc, argv, "envs", 32);
   const int turns = Flag(argc, argv, "turns", 50);
   const double seconds = Flag(argc, argv, "ms", 20) / 1000.0;
   Rng rng(1);
@@ -84,43 +85,52 @@ int Main(int argc, char** argv) {
   const auto list = [](const torch::Tensor& t) {
     return std::vector<float>(t.data_ptr<float>(), t.data_ptr<float>() + t.numel());
   };
-  PolicyNetwork network({.obs_dim = obs_dim, .act_dim = act_dim}, rng, torch::kCPU);
-  PpoLearner learner(network, {.batch_size = batch});
-  learner.SetSamples({.obs = list(obs),
-                      .actions = list(actions),
-                      .log_probs = list(log_probs),
-                      .values = list(returns),
-                      .advantages = list(advantages),
-                      .returns = list(returns)});
-  learner.Shuffle(rng.Permutation(batch));
-  AutogradPpo autograd(obs_dim, act_dim);
-  const auto update = InTurns(
-      turns, Calls(seconds, [&] { autograd.Step(obs, actions, log_probs, advantages, returns); }),
-      Calls(seconds, [&] { learner.Step(0, 1e-5); }));
-
-  auto agent = MakePpo({}, obs_dim, act_dim, rng, torch::kCPU);
-  const auto few = RandomNormal(rng, {envs, obs_dim});
-  std::vector<float> out_actions(static_cast<size_t>(envs * act_dim)), out_log_probs(envs),
-      out_values(envs);
-  const std::vector<float> few_obs = list(few);
-  auto buffers = network.MakeBuffers(envs);
-  const auto act =
-      InTurns(turns,
-              Calls(seconds,
-                    [&] {
-                      const SerialTorchScope serial(true);
-                      network.Forward(few, buffers);
-                    }),
-              Calls(seconds, [&] {
-                agent->Act(few_obs, ActMode::kSample, rng, out_actions, out_log_probs, out_values);
-              }));
-
-  std::printf("%d torch threads, %ld-64-64-%ld tanh actor and critic, best of %d turns\n", threads,
-              static_cast<long>(obs_dim), static_cast<long>(act_dim), turns);
-  std::printf("%-40s %19s %19s %8s %8s\n", "us a call (processor us)", "reference", "ours", "ratio",
+  std::printf("%d torch threads, %ld-64-64-%ld tanh actor and critic, best of %d turns, %s\n",
+              threads, static_cast<long>(obs_dim), static_cast<long>(act_dim), turns,
+              AvailableSimdKernels().front().name);
+  std::printf("%-44s %19s %19s %8s %8s\n", "us a call (processor us)", "reference", "ours", "ratio",
               "cpu");
-  Print(fmt::format("minibatch of {} against autograd", batch).c_str(), update[0], update[1]);
-  Print("Act on 32 rows against bare forward", act[0], act[1]);
+  for (const bool fused : {true, false}) {
+    const char* path = fused ? "fused" : "torch";
+    PolicyNetwork network({.obs_dim = obs_dim, .act_dim = act_dim, .fused = fused}, rng,
+                          torch::kCPU);
+    PpoLearner learner(network, {.batch_size = batch});
+    learner.SetSamples({.obs = list(obs),
+                        .actions = list(actions),
+                        .log_probs = list(log_probs),
+                        .values = list(returns),
+                        .advantages = list(advantages),
+                        .returns = list(returns)});
+    learner.Shuffle(rng.Permutation(batch));
+    AutogradPpo autograd(obs_dim, act_dim);
+    const auto update = InTurns(
+        turns, Calls(seconds, [&] { autograd.Step(obs, actions, log_probs, advantages, returns); }),
+        Calls(seconds, [&] { learner.Step(0, 1e-5); }));
+    Print(fmt::format("{} minibatch of {} against autograd", path, batch).c_str(), update[0],
+          update[1]);
+
+    PpoOptions options;
+    options.fused = fused;
+    auto agent = MakePpo(options, obs_dim, act_dim, rng, torch::kCPU);
+    const auto few = RandomNormal(rng, {envs, obs_dim});
+    const auto rows = static_cast<size_t>(envs);
+    std::vector<float> out_actions(rows * static_cast<size_t>(act_dim)), out_log_probs(rows),
+        out_values(rows);
+    const std::vector<float> few_obs = list(few);
+    auto buffers = network.MakeBuffers(envs);
+    const auto act = InTurns(turns,
+                             Calls(seconds,
+                                   [&] {
+                                     const SerialTorchScope serial(true);
+                                     network.Forward(few, buffers);
+                                   }),
+                             Calls(seconds, [&] {
+                               agent->Act(few_obs, ActMode::kSample, rng, out_actions,
+                                          out_log_probs, out_values);
+                             }));
+    Print(fmt::format("{} Act on {} rows against torch's forward", path, envs).c_str(), act[0],
+          act[1]);
+  }
   return 0;
 }
 

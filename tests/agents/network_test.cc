@@ -36,6 +36,7 @@ TEST_P(NetworkAgainstAutograd, ForwardAndBackward) {
         TestDevice());
     network.parameters().add_(RandomNormal(rng, network.parameters().sizes()).to(TestDevice()),
                               0.1);
+    network.ParametersChanged();
     TensorDict leaves;
     for (const auto& [name, value] : network.named_parameters())
       leaves[name] = value.clone().requires_grad_(true);
@@ -85,6 +86,22 @@ TEST(PolicyNetwork, InitialWeightsAreOrthogonalWithTheirGains) {
   // Another draw, other weights.
   const PolicyNetwork other({.obs_dim = 5, .act_dim = 2}, rng, torch::kCPU);
   EXPECT_FALSE(torch::equal(other.parameters(), network.parameters()));
+}
+
+TEST(PolicyNetwork, WithoutOrthogonalWeightsTheyAreTorchs) {
+  Rng rng(1);
+  const PolicyNetwork network({.obs_dim = 25, .act_dim = 2, .ortho_init = false}, rng, torch::kCPU);
+  const auto& params = network.named_parameters();
+  for (const auto& [name, bound] : {std::pair<const char*, double>{"actor_mean.0.weight", 0.2},
+                                    {"actor_mean.0.bias", 0.2},
+                                    {"critic.2.weight", 0.125},
+                                    {"actor_mean.4.bias", 0.125}}) {
+    const auto& values = params.at(name);
+    EXPECT_LE(values.abs().max().item<double>(), bound) << name;
+    EXPECT_GT(values.abs().max().item<double>(), 0.1 * bound) << name;
+  }
+  // A uniform distribution's deviation.
+  EXPECT_NEAR(params.at("actor_mean.0.weight").std().item<double>(), 0.2 / std::sqrt(3.0), 5e-3);
 }
 
 TEST(PolicyNetwork, LoadNamesTheTensorThatDoesNotFit) {
