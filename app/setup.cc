@@ -43,6 +43,7 @@ bool RewardNeedsFrames(const RewardOptions& reward) { return reward.name != "tru
 Assembly Assemble(const TrainOptions& options, const std::filesystem::path& run) {
   Assembly assembly;
   assembly.device = ResolveDevice(options.device);
+  CheckRewardOptions(options.reward);  // before anything is filmed or trained
   if (!RewardNeedsFrames(options.reward)) return assembly;
   RequireEveryPicture(options.reward, options.env.render_every);
   const bool pixels = TreeHas(options.reward, "pixel_l2");

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/demos.h"
+#include "app/setup.h"
 #include "media/manifest.h"
 #include "models/encoder.h"
 #include "tests/app/mini.h"
@@ -149,6 +150,13 @@ TEST_F(RewardReportTest, EveryKeyChangesSomething) {
                 section == "device" || section == "torch_threads")
         << row.path;
   }
+}
+
+// A run whose reward contradicts itself films and trains nothing first.
+TEST_F(RewardReportTest, ContradictionsAreFoundBeforeTheWork) {
+  const auto options = Mini("run", {"reward=goal_distance", "reward.tracking.demo=2"});
+  EXPECT_THAT(ErrorOf([&] { Assemble(options, root_ / "run"); }), HasSubstr("reward.tracking"));
+  EXPECT_FALSE(std::filesystem::exists(root_ / "run"));
 }
 
 TEST_F(RewardReportTest, TheShippedConfigBinds) {
