@@ -75,8 +75,7 @@ torch::Tensor TccLoss(const torch::Tensor& embeddings, const torch::Tensor& time
   std::vector<torch::Tensor> logits, all_labels, all_times, all_lengths;
   for (int64_t i = 0; i < clips; ++i) {
     // All others at once: [B-1,T,D].
-    const auto others =
-        torch::cat({embeddings.slice(0, 0, i), embeddings.slice(0, i + 1, clips)});
+    const auto others = torch::cat({embeddings.slice(0, 0, i), embeddings.slice(0, i + 1, clips)});
     const auto own = embeddings.slice(0, i, i + 1);
     const auto neighbours = torch::matmul(torch::softmax(Scores(own, others, spec), -1), others);
     logits.push_back(Scores(neighbours, own, spec).flatten(0, 1));

@@ -17,6 +17,7 @@ namespace v2r {
 struct FrameIndex {
   int64_t clip = 0;   // position in ClipSet::clips
   int64_t frame = 0;  // 0-based
+  bool backward = false;  // seen while the film runs backward: what came before lies after it
   bool operator==(const FrameIndex&) const = default;
 };
 struct FramePair {

@@ -23,8 +23,9 @@ SequenceSampler::SequenceSampler(const ClipSet& set, int64_t frames, const std::
     if (length >= frames) clips_.push_back({static_cast<int64_t>(i), length});
   }
   if (static_cast<int64_t>(clips_.size()) < clips) {
-    ThrowUser("{} needs {} or more clips of {} frames or more: {} of {} are as long (the longest has {})",
-              what, clips, frames, clips_.size(), set.clips.size(), longest);
+    ThrowUser(
+        "{} needs {} or more clips of {} frames or more: {} of {} are as long (the longest has {})",
+        what, clips, frames, clips_.size(), set.clips.size(), longest);
   }
 }
 
@@ -32,8 +33,7 @@ const SequenceSampler::Entry& SequenceSampler::AnyClip(Rng& rng) const {
   return clips_[rng.Below(clips_.size())];
 }
 
-std::vector<SequenceSampler::Entry> SequenceSampler::DifferentClips(Rng& rng,
-                                                                    int64_t count) const {
+std::vector<SequenceSampler::Entry> SequenceSampler::DifferentClips(Rng& rng, int64_t count) const {
   std::vector<Entry> drawn;
   while (static_cast<int64_t>(drawn.size()) < count) {
     for (const int64_t i : rng.Permutation(static_cast<int64_t>(clips_.size()))) {

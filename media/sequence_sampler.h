@@ -11,8 +11,8 @@
 namespace v2r {
 
 struct OrderedFrames {
-  FrameIndex start, end;   // of the clip's first and last share
-  FrameIndex s0, s1, s2;   // s0 < s1 <= s2
+  FrameIndex start, end;  // of the clip's first and last share
+  FrameIndex s0, s1, s2;  // s0 < s1 <= s2
 };
 struct Stretch {
   FrameIndex start, now, goal;  // of one clip; start <= now <= goal, start < goal

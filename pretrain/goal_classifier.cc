@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "learn/rank2reward.h"
 #include "pretrain/pictures.h"
+#include "pretrain/sequences.h"
 
 namespace v2r {
 namespace {
@@ -15,6 +16,7 @@ constexpr char kGoalLabel[] = "good";
 
 GoalClassifier::GoalClassifier(const PretrainOptions& options, EncoderNet net, Rng& rng)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   for (const int64_t width : options_.rank_hidden) {
     if (width < 1) ThrowUser("pretrain.rank_hidden: layer widths must be >= 1, got {}", width);
   }
@@ -55,6 +57,7 @@ PretrainBatch GoalClassifier::Views(const ClipSet& clips, Rng& rng) const {
     frames.push_back(from[rng.Below(from.size())]);
     labels.push_back(goal ? 1.0f : 0.0f);
   }
+  TurnBack(frames, options_, rng);
   return {{{"views", AugmentedViews(clips, frames, options_.augment, net_->spec(), rng)},
            {"labels", torch::tensor(labels)}}};
 }

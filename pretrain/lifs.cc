@@ -16,8 +16,7 @@ torch::nn::Sequential Decoder(int64_t dim, int64_t channels, Rng& rng) {
   torch::nn::Sequential decoder;
   decoder->push_back(torch::nn::Linear(dim, kWidth * kSide * kSide));
   decoder->push_back(torch::nn::ReLU());
-  decoder->push_back(
-      torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {kWidth, kSide, kSide})));
+  decoder->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {kWidth, kSide, kSide})));
   int64_t width = kWidth;
   for (int64_t side = kSide; side < kPicture; side *= 2, width /= 2) {
     decoder->push_back(torch::nn::Upsample(torch::nn::UpsampleOptions()
@@ -36,6 +35,7 @@ torch::nn::Sequential Decoder(int64_t dim, int64_t channels, Rng& rng) {
 
 InvariantFeatures::InvariantFeatures(const PretrainOptions& options, EncoderNet net, Rng& rng)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   RefuseFrozenEncoder();
   decoder_ = Decoder(net_->output_dim(), 3 * net_->spec().frame_stack, rng);
   AddTrained("decoder", decoder_.ptr());
@@ -46,9 +46,10 @@ void InvariantFeatures::Prepare(const ClipSet& clips, const torch::Tensor& /*dem
 }
 
 PretrainBatch InvariantFeatures::Views(const ClipSet& clips, Rng& rng) const {
-  const auto frames = sampler_->Aligned(rng, options_.batch_size, options_.clip_frames);
-  return {{{"views",
-            SampleViews(clips, frames, options_.clip_frames, options_, net_->spec(), rng)}}};
+  auto frames = sampler_->Aligned(rng, options_.batch_size, options_.clip_frames);
+  TurnBack(frames, options_, rng);
+  return {
+      {{"views", SampleViews(clips, frames, options_.clip_frames, options_, net_->spec(), rng)}}};
 }
 
 Pretrainer::StepResult InvariantFeatures::Loss(const PretrainBatch& batch, int64_t /*step*/) {

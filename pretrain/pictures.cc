@@ -51,8 +51,10 @@ torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frame
     V2R_CHECK(clip.size(1) == size && clip.size(2) == size, "frames of {}x{}", clip.size(1),
               clip.size(2));
     const uint8_t* from = clip.const_data_ptr<uint8_t>();
+    const int64_t last = clip.size(0) - 1;
     for (int64_t s = stack - 1; s >= 0; --s, to += 3 * pixels) {
-      ToPlanes(from + std::max<int64_t>(0, index.frame - s) * pixels * 3, pixels, to);
+      const int64_t before = index.backward ? index.frame + s : index.frame - s;
+      ToPlanes(from + std::clamp<int64_t>(before, 0, last) * pixels * 3, pixels, to);
     }
   }
   return views;

@@ -18,7 +18,7 @@ namespace v2r {
 
 // The drawn pictures as they are, what the encoder sees later: float [B,3S,H,W] in [0,1], each with
 // the S-1 frames before it, oldest first, S = spec.frame_stack; before a clip's start its first
-// frame is repeated. Runs on the calling thread alone.
+// frame is repeated. Of a frame seen backward they are those after it, the farthest first. Runs on the calling thread alone.
 torch::Tensor PlainViews(const ClipSet& clips, std::span<const FrameIndex> frames,
                          const EncoderSpec& spec);
 // The same, each augmented on its own (the frames of one stack alike). size: height and width that

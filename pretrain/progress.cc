@@ -16,6 +16,7 @@ constexpr int64_t kFrames = 3;  // of a sample
 
 Progress::Progress(const PretrainOptions& options, EncoderNet net, Rng& rng)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   for (const int64_t width : options_.progress.hidden) {
     if (width < 1) ThrowUser("pretrain.progress.hidden: layer widths must be >= 1, got {}", width);
   }
@@ -41,6 +42,7 @@ PretrainBatch Progress::Views(const ClipSet& clips, Rng& rng) const {
     label.push_back(options_.progress.normalize ? done / all : done);
     steps.push_back(options_.progress.normalize ? all : 1);
   }
+  TurnBack(frames, options_, rng);
   return {{{"views", SampleViews(clips, frames, kFrames, options_, net_->spec(), rng)},
            {"label", torch::tensor(label)},
            {"steps", torch::tensor(steps)}}};
@@ -50,8 +52,7 @@ Pretrainer::StepResult Progress::Loss(const PretrainBatch& batch, int64_t /*step
   const torch::Tensor z = Embed(batch.tensors.at("views")).view({-1, kFrames * net_->output_dim()});
   const auto out = Mixed([&] { return head_->forward(z); }).unbind(1);
   const torch::Tensor& label = batch.tensors.at("label");
-  const torch::Tensor loss =
-      ProgressLoss(out[0], out[1], label, batch.tensors.at("steps")).mean();
+  const torch::Tensor loss = ProgressLoss(out[0], out[1], label, batch.tensors.at("steps")).mean();
   const double error = (out[0].detach() - label).abs().mean().item<double>();
   return {loss, {{"pretrain/progress_error", error}}};
 }

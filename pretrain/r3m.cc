@@ -10,6 +10,7 @@ namespace v2r {
 
 R3m::R3m(const PretrainOptions& options, EncoderNet net, Rng& /*rng*/)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   RefuseFrozenEncoder();
 }
 
@@ -25,6 +26,7 @@ PretrainBatch R3m::Views(const ClipSet& clips, Rng& rng) const {
   }
   const int64_t negatives = options_.r3m.num_negatives, batch = options_.batch_size;
   const auto of0 = Permutations(rng, negatives, batch), of2 = Permutations(rng, negatives, batch);
+  TurnBack(frames, options_, rng);
   return {{{"views", SampleViews(clips, frames, this->frames(), options_, net_->spec(), rng)},
            {"permutations0", of0},
            {"permutations2", of2}}};

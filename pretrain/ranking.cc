@@ -5,11 +5,13 @@
 #include "core/error.h"
 #include "learn/losses.h"
 #include "pretrain/pictures.h"
+#include "pretrain/sequences.h"
 
 namespace v2r {
 
 Ranking::Ranking(const PretrainOptions& options, EncoderNet net, Rng& rng)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   for (const int64_t width : options_.rank_hidden) {
     if (width < 1) ThrowUser("pretrain.rank_hidden: layer widths must be >= 1, got {}", width);
   }
@@ -27,6 +29,7 @@ PretrainBatch Ranking::Views(const ClipSet& clips, Rng& rng) const {
   auto frames = Select(pairs, &FramePair::first);
   const auto later = Select(pairs, &FramePair::second);
   frames.insert(frames.end(), later.begin(), later.end());
+  TurnBack(frames, options_, rng);
   return {{{"views", AugmentedViews(clips, frames, options_.augment, net_->spec(), rng)}}};
 }
 

@@ -64,7 +64,7 @@ PretrainMethodRegistry MakeRegistry() {
   registry.Add("supervised",
                "cross-entropy on labels: from scratch, fine-tuning, or a linear probe",
                Factory<Supervised>());
-  registry.Add("tcc", "temporal cycle consistency: soft nearest neighbours in another film lead back",
+  registry.Add("tcc", "temporal cycle consistency: soft neighbours in another film lead back",
                Factory<Tcc>());
   registry.Add("tcn", "time-contrastive: triplets, XIRL's two forms or N-pairs of frames, L2",
                Factory<Tcn>());

@@ -21,7 +21,7 @@ double CycleConsistency(const torch::Tensor& z) {
   const torch::NoGradGuard no_grad;
   const auto next = z.roll(-1, 0);
   const auto distances = torch::cdist(z, next, 2, /*compute_mode=*/2);  // by differences, [B,T,T]
-  const auto there = distances.argmin(2);                              // [B,T]
+  const auto there = distances.argmin(2);                               // [B,T]
   const auto back = distances.argmin(1).gather(1, there);
   const auto own = torch::arange(z.size(1), torch::TensorOptions(torch::kLong).device(z.device()));
   return back.eq(own).to(torch::kFloat).mean().item<double>();
@@ -31,6 +31,7 @@ double CycleConsistency(const torch::Tensor& z) {
 
 Tcc::Tcc(const PretrainOptions& options, EncoderNet net, Rng& /*rng*/)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   RefuseFrozenEncoder();
   const TccOptions& tcc = options_.tcc;
   spec_ = {.loss_type = tcc.loss_type,
@@ -59,20 +60,17 @@ void Tcc::Prepare(const ClipSet& clips, const torch::Tensor& /*demos*/) {
 
 PretrainBatch Tcc::Views(const ClipSet& clips, Rng& rng) const {
   const int64_t batch = options_.batch_size, length = options_.clip_frames;
-  const auto frames = sampler_->Clips(rng, batch, length);
+  auto frames = sampler_->Clips(rng, batch, length);
   std::vector<int64_t> times, lengths;
   for (size_t i = 0; i < frames.size(); ++i) {
     times.push_back(frames[i].frame);
     if (i % static_cast<size_t>(length) == 0) lengths.push_back(sampler_->LengthOf(frames[i].clip));
   }
-  PretrainBatch result{
-      {{"times", torch::tensor(times, torch::kLong).view({batch, length})},
-       {"lengths", torch::tensor(lengths, torch::kLong)}}};
+  PretrainBatch result{{{"times", torch::tensor(times, torch::kLong).view({batch, length})},
+                        {"lengths", torch::tensor(lengths, torch::kLong)}}};
   if (options_.tcc.stochastic_matching) {
-    const int64_t cycles =
-        options_.tcc.num_cycles > 0 ? options_.tcc.num_cycles : batch * length;
-    const auto order =
-        Permutations(rng, cycles, batch).slice(1, 0, options_.tcc.cycle_length);
+    const int64_t cycles = options_.tcc.num_cycles > 0 ? options_.tcc.num_cycles : batch * length;
+    const auto order = Permutations(rng, cycles, batch).slice(1, 0, options_.tcc.cycle_length);
     result.tensors["cycles"] = torch::cat({order, order.slice(1, 0, 1)}, 1);
     std::vector<int64_t> query(static_cast<size_t>(cycles));
     for (int64_t& frame : query) {
@@ -80,6 +78,7 @@ PretrainBatch Tcc::Views(const ClipSet& clips, Rng& rng) const {
     }
     result.tensors["query"] = torch::tensor(query, torch::kLong);
   }
+  TurnBack(frames, options_, rng);
   result.tensors["views"] = SampleViews(clips, frames, length, options_, net_->spec(), rng);
   return result;
 }
@@ -92,11 +91,10 @@ Pretrainer::StepResult Tcc::Loss(const PretrainBatch& batch, int64_t /*step*/) {
   if (logit_scale_.defined()) z = logit_scale_.exp() * z;
   z = z.view({-1, options_.clip_frames, z.size(1)});
   const auto &times = batch.tensors.at("times"), &lengths = batch.tensors.at("lengths");
-  const torch::Tensor loss =
-      options_.tcc.stochastic_matching
-          ? TccStochasticLoss(z, times, lengths, batch.tensors.at("cycles"),
-                              batch.tensors.at("query"), spec_)
-          : TccLoss(z, times, lengths, spec_);
+  const torch::Tensor loss = options_.tcc.stochastic_matching
+                                 ? TccStochasticLoss(z, times, lengths, batch.tensors.at("cycles"),
+                                                     batch.tensors.at("query"), spec_)
+                                 : TccLoss(z, times, lengths, spec_);
   return {loss, {{"pretrain/cycle_consistency", CycleConsistency(z.detach())}}};
 }
 

@@ -7,11 +7,13 @@
 #include "core/error.h"
 #include "learn/losses.h"
 #include "pretrain/pictures.h"
+#include "pretrain/sequences.h"
 
 namespace v2r {
 namespace {
 
-constexpr int64_t kMaxGroup = 16;  // xirl, npairs: frames of one clip that are told apart (XIRL: 20)
+// xirl, npairs: frames of one clip that are told apart (XIRL: 20).
+constexpr int64_t kMaxGroup = 16;
 
 void Append(std::vector<FrameIndex>& to, const std::vector<FrameIndex>& from) {
   to.insert(to.end(), from.begin(), from.end());
@@ -21,6 +23,7 @@ void Append(std::vector<FrameIndex>& to, const std::vector<FrameIndex>& from) {
 
 Tcn::Tcn(const PretrainOptions& options, EncoderNet net, Rng& /*rng*/)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   RefuseFrozenEncoder();
   if (!InGroups() && options_.negative_window < options_.positive_window) {
     ThrowUser(
@@ -77,6 +80,7 @@ PretrainBatch Tcn::Views(const ClipSet& clips, Rng& rng) const {
       Append(frames, anchors);
     }
   }
+  TurnBack(frames, options_, rng);
   return {{{"views", AugmentedViews(clips, frames, options_.augment, net_->spec(), rng)}}};
 }
 
@@ -88,7 +92,7 @@ PretrainBatch Tcn::Windows(const ClipSet& clips, Rng& rng) const {
   for (int64_t b = 0; b < batch; ++b) {
     Append(frames, sampler_->Window(rng, length));
     for (int64_t t = 0; t < length; ++t) {
-      const int64_t before = std::max<int64_t>(0, t - far);  // negatives 0 .. before-1
+      const int64_t before = std::max<int64_t>(0, t - far);              // negatives 0 .. before-1
       const int64_t after = std::max<int64_t>(0, length - 1 - t - far);  // the last `after` frames
       for (int64_t p = 0; p < options_.num_pairs; ++p) {
         const int64_t positive = t + (rng.Bernoulli(0.5) ? near : -near);
@@ -101,6 +105,7 @@ PretrainBatch Tcn::Windows(const ClipSet& clips, Rng& rng) const {
   const auto indices = [&](const std::vector<int64_t>& values) {
     return torch::tensor(values, torch::kLong).view({batch, length, options_.num_pairs});
   };
+  TurnBack(frames, options_, rng);
   return {{{"views", AugmentedViews(clips, frames, options_.augment, net_->spec(), rng)},
            {"positives", indices(positives)},
            {"negatives", indices(negatives)}}};

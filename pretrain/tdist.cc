@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "learn/losses.h"
 #include "pretrain/pictures.h"
+#include "pretrain/sequences.h"
 
 namespace v2r {
 namespace {
@@ -18,6 +19,7 @@ constexpr char kGoalLabel[] = "good";
 
 Tdist::Tdist(const PretrainOptions& options, EncoderNet net, Rng& /*rng*/)
     : Method(options, std::move(net)) {
+  RefuseUnseenRewind(options_, net_->spec());
   RefuseFrozenEncoder();
 }
 
@@ -57,6 +59,7 @@ PretrainBatch Tdist::Views(const ClipSet& clips, Rng& rng) const {
     }
   }
   a.insert(a.end(), b.begin(), b.end());
+  TurnBack(a, options_, rng);
   return {{{"views", AugmentedViews(clips, a, options_.augment, net_->spec(), rng)},
            {"gap", torch::tensor(gaps)}}};
 }

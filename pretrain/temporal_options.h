@@ -46,11 +46,10 @@ struct R3mOptions {
     v("l1weight", l1weight, "weight of their mean L1 norm", AtLeast(0));
     v("num_negatives", num_negatives, "frames of other samples that each frame is set against",
       InRange(0, 64));
-    v("similarity", similarity, "minus the L2 distance, or the cosine",
-      OneOf({"l2", "cosine"}));
+    v("similarity", similarity, "minus the L2 distance, or the cosine", OneOf({"l2", "cosine"}));
     v("alpha", alpha,
-      "share of a clip at either end that the start and the end frame come from (only the norms see "
-      "them), 0 = without them",
+      "share of a clip at either end that start and end frame come from (only the norms see them), "
+      "0 = without them",
       InRange(0, 0.5));
   }
 };
@@ -111,6 +110,7 @@ struct ProgressOptions {
 struct TemporalOptions {
   int64_t clip_frames = 16;
   bool shared_augment = true;
+  double rewind = 0;
   // TCN
   std::string tcn_loss = "triplet";
   double margin = 2.0;
@@ -142,6 +142,10 @@ struct TemporalOptions {
       AtLeast(2));
     v("shared_augment", shared_augment,
       "vip, r3m, tcc, progress, lifs: the frames of a sample are augmented alike");
+    v("rewind", rewind,
+      "share of samples seen while the film runs backward (ReWiND): a stack's past frames are the "
+      "following ones; vip: the stretch's start becomes its goal",
+      InRange(0, 1));
     v("tcn_loss", tcn_loss,
       "tcn: squared-L2 triplet hinge, XIRL's cross-entropy or hinge over frames, N-pairs",
       OneOf({"triplet", "xirl", "xirl_hinge", "npairs"}));

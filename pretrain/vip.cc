@@ -1,5 +1,6 @@
 #include "pretrain/vip.h"
 
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -23,7 +24,12 @@ void Vip::Prepare(const ClipSet& clips, const torch::Tensor& /*demos*/) { sample
 PretrainBatch Vip::Views(const ClipSet& clips, Rng& rng) const {
   std::vector<FrameIndex> frames;
   for (const SubClip& sub : sampler_->SubClips(rng, options_.batch_size)) {
-    frames.insert(frames.end(), {sub.start, sub.goal, sub.now, sub.next});
+    std::array<FrameIndex, kFrames> sample = {sub.start, sub.goal, sub.now, sub.next};
+    if (options_.rewind > 0 && rng.Bernoulli(options_.rewind)) {
+      sample = {sub.goal, sub.start, sub.next, sub.now};
+      for (FrameIndex& frame : sample) frame.backward = true;
+    }
+    frames.insert(frames.end(), sample.begin(), sample.end());
   }
   const auto permutations = Permutations(rng, options_.vip.num_negatives, options_.batch_size);
   return {{{"views", SampleViews(clips, frames, kFrames, options_, net_->spec(), rng)},
@@ -36,8 +42,8 @@ Pretrainer::StepResult Vip::Loss(const PretrainBatch& batch, int64_t /*step*/) {
   const VipSpec spec{.gamma = options_.vip.gamma,
                      .similarity = options_.vip.similarity,
                      .rescale = options_.vip.rescale};
-  torch::Tensor loss = VipLoss(sample[0], sample[2], sample[3], sample[1],
-                               batch.tensors.at("permutations"), spec);
+  torch::Tensor loss =
+      VipLoss(sample[0], sample[2], sample[3], sample[1], batch.tensors.at("permutations"), spec);
   loss = loss + options_.vip.l2weight * MeanNorm(z, 2) + options_.vip.l1weight * MeanNorm(z, 1);
   const torch::NoGradGuard no_grad;
   const auto nearer = Similarity(sample[3], sample[1], spec.similarity)

@@ -165,11 +165,14 @@ struct KeyCase {
   std::vector<std::string> methods = {};  // that read it, empty = all
   std::string base = "";                  // what else is set, on both sides
   std::string arch = "";                  // empty = the one of TinySpec
+  int64_t stack = 1;                      // pictures that the encoder stacks
 };
 
 std::vector<KeyCase> KeyCases(const std::string& init_from) {
   const std::string from = "init_from: " + init_from + "\n";
   const std::string both = "supervised: {mixup: 0.8, cutmix: 1, mixup_mode: elem}";
+  const std::vector<std::string> film_methods = {"goal_classifier", "lifs", "progress", "r3m",
+                                                 "ranking", "tcc", "tcn", "tdist"};
   const std::string hinge = "{tcn_loss: xirl_hinge, clip_frames: 12, margin: 1000}";
   return {{"seed: 7"},
           {"iterations: 4"},
@@ -305,6 +308,8 @@ std::vector<KeyCase> KeyCases(const std::string& init_from) {
           {"reg_lambda: 0.1", {"tcn"}, "tcn_loss: npairs"},
           {"embedding_length: 10", {"tcn"}},
           {"shared_augment: false", {"vip", "r3m", "tcc", "progress", "lifs"}},
+          {"rewind: 0.5", {"vip"}},
+          {"rewind: 0.5", film_methods, "", "", 2},
           {"vip: {gamma: 0.9}", {"vip"}},
           {"vip: {num_negatives: 3}", {"vip"}},
           {"vip: {similarity: cosine}", {"vip"}},
@@ -348,11 +353,12 @@ struct Outcome {
   int checkpoints_seen = 0;
 };
 
-Outcome Observe(const PretrainOptions& options, const std::string& arch,
+Outcome Observe(const PretrainOptions& options, const KeyCase& key,
                 const std::filesystem::path& path) {
   Outcome outcome;
   EncoderSpec spec = TinySpec(options.method);
-  if (!arch.empty()) spec.arch = arch;
+  if (!key.arch.empty()) spec.arch = key.arch;
+  spec.frame_stack = key.stack;
   try {
     Pretrain(options, spec, TinyClips(options.method, 4, 2), path, kCpu,
              {[&](int64_t, const Metrics& row) {
@@ -386,10 +392,10 @@ TEST_P(PretrainConformance, EveryOptionOfTheMethodChangesSomething) {
     if (!reads) continue;
     SCOPED_TRACE(key.yaml + " over " + key.base);
     const PretrainOptions base = With(TinyOptions(GetParam()), key.base);
-    const std::string id = key.arch + key.base;
-    if (!bases.contains(id)) bases[id] = Observe(base, key.arch, folder_ / "before.safetensors");
+    const std::string id = fmt::format("{} {} {}", key.arch, key.base, key.stack);
+    if (!bases.contains(id)) bases[id] = Observe(base, key, folder_ / "before.safetensors");
     const Outcome& before = bases.at(id);
-    const Outcome after = Observe(With(base, key.yaml), key.arch, folder_ / "after.safetensors");
+    const Outcome after = Observe(With(base, key.yaml), key, folder_ / "after.safetensors");
     EXPECT_EQ(before.refused, "");
     const bool own_head = HasOwnHead(GetParam());
     const bool may_refuse = key.yaml == "freeze_encoder: true" && !own_head;

@@ -381,5 +381,33 @@ TEST(SequencesTest, ASampleIsAugmentedAlike) {
   }
 }
 
+TEST(SequencesTest, BackwardStacksShowWhatFollows) {
+  const ClipSet clips = CodedClips();
+  EncoderSpec spec = TinySpec();
+  spec.frame_stack = 3;
+  const std::vector<FrameIndex> frames = {{1, 10, true}, {1, 28, true}, {1, 10, false}};
+  const torch::Tensor views = PlainViews(clips, frames, spec);
+  const auto shown = [&](int64_t row) {
+    std::vector<int64_t> result;
+    for (int64_t s = 0; s < 3; ++s) {
+      result.push_back(std::llround(views[row][3 * s + 1][0][0].item<double>() * 255 / 5));
+    }
+    return result;
+  };
+  EXPECT_EQ(shown(0), (std::vector<int64_t>{12, 11, 10}));
+  EXPECT_EQ(shown(1), (std::vector<int64_t>{29, 29, 28}));
+  EXPECT_EQ(shown(2), (std::vector<int64_t>{8, 9, 10}));
+}
+
+TEST(VipTest, RewoundStretchesGoTheOtherWay) {
+  const auto drawn = Draw("{method: vip, rewind: 1}", 1).parts[0];
+  for (size_t i = 0; i < drawn.size(); i += 4) {
+    EXPECT_GT(drawn[i].frame, drawn[i + 1].frame);          // the goal lies before the start
+    EXPECT_EQ(drawn[i + 3].frame, drawn[i + 2].frame - 1);  // and the next frame before this
+    EXPECT_LE(drawn[i + 2].frame, drawn[i].frame);
+    EXPECT_GE(drawn[i + 3].frame, drawn[i + 1].frame);
+  }
+}
+
 }  // namespace
 }  // namespace v2r

@@ -94,6 +94,14 @@ TEST_F(RefusedTest, SequencesThatDoNotFit) {
               HasSubstr("pretrain.progress.hidden"));
 }
 
+TEST_F(RefusedTest, AFilmRunBackwardThatNobodySees) {
+  for (const char* method : {"ranking", "tcn", "tdist", "tcc", "r3m", "progress", "lifs"}) {
+    EXPECT_THAT(Message(With(TinyOptions(method), "rewind: 0.5")),
+                AllOf(HasSubstr("pretrain.rewind=0.5"), HasSubstr(method),
+                      HasSubstr("encoder.frame_stack=2")));
+  }
+}
+
 TEST_F(RefusedTest, ClipsThatAreTooShort) {
   const ClipSet clips = Squares(3, 0, 5);
   EXPECT_THAT(Message(TinyOptions("tcn"), clips), AllOf(HasSubstr("7"), HasSubstr("5")));
