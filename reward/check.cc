@@ -11,7 +11,7 @@
 namespace v2r {
 namespace {
 
-const std::set<std::string> kGoalRewards = {"goal_distance", "pixel_l2"};
+const std::set<std::string> kGoalRewards = {"goal_distance", "pixel_l2", "progress"};
 
 void Collect(const RewardOptions& options, const std::string& name,
              std::vector<std::string>& names) {
@@ -55,6 +55,10 @@ void CheckUnread(const RewardOptions& options) {
   unread("tracking", IsDefault(options.tracking), {"nearest_neighbour", "tcn_tracking"});
   unread("ensemble", IsDefault(options.ensemble), {"ensemble"});
   unread("sum", IsDefault(options.sum), {"sum"});
+  unread("progress", IsDefault(options.progress), {"progress"});
+  unread("goal_classifier", IsDefault(options.goal_classifier), {"goal_classifier"});
+  unread("head", options.head.empty(), {"ranking", "progress", "goal_classifier"});
+  unread("form", options.form == defaults.form, {"goal_distance", "pixel_l2"});
   if (!HasGoal(options)) {
     const auto without_goal = [&](const char* key, bool is_default) {
       if (is_default) return;
@@ -64,7 +68,6 @@ void CheckUnread(const RewardOptions& options) {
           key, options.name);
     };
     without_goal("goal.kind", options.goal.kind == defaults.goal.kind);
-    without_goal("form", options.form == defaults.form);
     const bool has_distance =
         TreeHasAny(options, {"optimal_transport", "nearest_neighbour"}) || HasGuard(options);
     without_goal("distance", options.distance == defaults.distance || has_distance);

@@ -126,6 +126,23 @@ torch::Tensor GoalSet::Distance(const torch::Tensor& z, const torch::Tensor& goa
   return ToNearest(distance_, z, goals_);
 }
 
+torch::Tensor GoalSet::Chosen(const torch::Tensor& z, const torch::Tensor& goal) const {
+  if (per_episode_) {
+    V2R_CHECK(goal.defined(), "the goal picture of the episode was not embedded");
+    return goal;
+  }
+  V2R_CHECK(goals_.defined(), "Fit() the goals first");
+  if (goals_.size(0) == 1) return goals_[0].expand_as(z);
+  torch::Tensor nearest = InBlocks(distance_, z, goals_[0]);
+  auto index = torch::zeros_like(nearest, torch::kInt64);
+  for (int64_t i = 1; i < goals_.size(0); ++i) {
+    const auto d = InBlocks(distance_, z, goals_[i]);
+    index.masked_fill_(d < nearest, i);
+    nearest = torch::minimum(nearest, d);
+  }
+  return goals_.index_select(0, index.flatten()).view_as(z);
+}
+
 void GoalSet::SaveState(StateDict& state) const {
   state["per_episode"] = Blob::Scalar<uint8_t>(per_episode_);
   state["spread"] = Blob::Scalar(spread_.spread);

@@ -34,7 +34,9 @@ class GoalSet {
   void Fit(const std::vector<torch::Tensor>& demos, bool wrong);
   // z [..., D]; `goal` [..., D] is the episode's goal picture, read with kind env only. -> [...]
   torch::Tensor Distance(const torch::Tensor& z, const torch::Tensor& goal) const;
-  // True when Distance reads `goal`.
+  // The goal that Distance measures to, of several the nearest (the first of equals): [..., D].
+  torch::Tensor Chosen(const torch::Tensor& z, const torch::Tensor& goal) const;
+  // True when Distance and Chosen read `goal`.
   bool per_episode() const { return per_episode_; }
   // Of the demonstrations' real goals, whatever `wrong` said.
   const GoalSpread& spread() const { return spread_; }

@@ -6,11 +6,13 @@
 #include "core/text.h"
 #include "reward/classifier.h"
 #include "reward/ensemble.h"
+#include "reward/goal_classifier.h"
 #include "reward/goal_distance.h"
 #include "reward/guard.h"
 #include "reward/needs.h"
 #include "reward/optimal_transport.h"
 #include "reward/potential.h"
+#include "reward/progress.h"
 #include "reward/ranking.h"
 #include "reward/sum.h"
 #include "reward/tracking.h"
@@ -41,6 +43,12 @@ RewardRegistry MakeRegistry() {
       "goal_distance on the shrunk picture itself: the baseline without learning");
   Add<RankingReward>(rewards, "ranking",
                      "how late in a demonstration a picture looks, by a head that ranks frames");
+  Add<ProgressReward>(rewards, "progress",
+                      "how far between the episode's start and the goal a picture is, by a head "
+                      "that reads all three (PROGRESSOR)");
+  Add<GoalClassifierReward>(rewards, "goal_classifier",
+                            "whether a picture shows a goal, by a head that tells goals from "
+                            "other frames (XIRL's baseline)");
   Add<PotentialReward>(rewards, "potential",
                        "gamma * Phi(o') * (1 - terminated) - Phi(o), Phi = potential.of");
   Add<PotentialReward>(rewards, "value_difference",

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "reward/head_options.h"
 
 namespace v2r {
 
@@ -83,7 +84,7 @@ struct PotentialOptions {
   template <typename V>
   void Fields(V& v) {
     v("of", of, "the reward of single pictures that is the potential Phi (value_difference: V)",
-      OneOf({"goal_distance", "pixel_l2", "ranking"}));
+      OneOf({"goal_distance", "pixel_l2", "ranking", "progress", "goal_classifier"}));
     v("gamma", gamma, "potential: discount of the later potential, should be the agent's",
       InRange(0, 1));
   }
@@ -176,13 +177,15 @@ struct RewardOptions {
   double form_gamma = 1.0;
   double scale = 1.0;
   bool demo_scale = true;
-  std::string head = "rank";
+  std::string head;
   std::string dtype = "float32";
   std::string timing = "deferred";
   int64_t chunk_size = 256;
   int64_t every = 1;
   bool wrong_goal = false;
   GoalOptions goal;
+  ProgressRewardOptions progress;
+  GoalClassifierRewardOptions goal_classifier;
   TransportOptions transport;
   PotentialOptions potential;
   TrackingOptions tracking;
@@ -203,8 +206,9 @@ struct RewardOptions {
       InRange(0, 1));
     v("scale", scale, "multiplies the reward", AtLeast(0));
     v("demo_scale", demo_scale,
-      "the demonstrations' mean start-goal distance (ranking: progress) becomes 1");
-    v("head", head, "ranking: named head of the encoder file");
+      "the demonstrations' mean start-goal distance (of a head: its rise) becomes 1");
+    v("head", head,
+      "ranking, progress, goal_classifier: head of the encoder file; empty: rank, progress, goal");
     v("dtype", dtype, "of the encoder's convolutions", OneOf({"float32", "bfloat16"}));
     v("timing", timing, "deferred: one batched computation a rollout; immediate: every step",
       OneOf({"deferred", "immediate"}));
@@ -212,6 +216,8 @@ struct RewardOptions {
     v("every", every, "reward every this many steps, the last one is held in between", AtLeast(1));
     v("wrong_goal", wrong_goal, "control: uses the demonstrations' first frames as the goal");
     v("goal", goal, "what the goal is");
+    v("progress", progress, "progress");
+    v("goal_classifier", goal_classifier, "goal_classifier");
     v("transport", transport, "optimal_transport");
     v("potential", potential, "potential, value_difference");
     v("tracking", tracking, "nearest_neighbour, tcn_tracking");

@@ -20,6 +20,7 @@ torch::Tensor PotentialReward::Compute(const RolloutFeatures& features,
   const torch::NoGradGuard no_grad;
   RolloutFeatures before = features;
   before.next = features.current;
+  if (features.memory.defined()) before.memory = features.memory.clone();
   auto later = of_->Compute(features, parts);
   const auto earlier = of_->Compute(before, nullptr);
   if (parts != nullptr) (*parts)["potential"] = later;

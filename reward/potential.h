@@ -23,6 +23,7 @@ class PotentialReward : public RewardModel {
   PotentialReward(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
                   const torch::Device& device);
   RewardNeeds Needs() const override { return RewardNeeds::kPair; }
+  int64_t MemorySize() const override { return of_->MemorySize(); }
   void Calibrate(const DemoFeatures& demos) override { of_->Calibrate(demos); }
   torch::Tensor Compute(const RolloutFeatures& features,
                         std::map<std::string, torch::Tensor>* parts) const override;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "reward/make.h"
+#include "reward/reward_head.h"
 #include "reward/reward_model.h"
 
 namespace v2r {
@@ -16,8 +17,7 @@ namespace v2r {
 // Rank2Reward, arXiv:2404.14735. Parts: "progress" = (u - u_start) / (u_end - u_start).
 class RankingReward : public RewardModel {
  public:
-  // UserError when the encoder file has no such head (naming those it has), or one with more than
-  // one output.
+  // UserError when the encoder file has no such head, or one of another layout.
   RankingReward(const RewardOptions& options, std::shared_ptr<const Encoder> encoder,
                 const torch::Device& device);
   // UserError when the head does not rise along the demonstrations.
@@ -31,10 +31,10 @@ class RankingReward : public RewardModel {
   torch::Tensor Score(const torch::Tensor& z) const;  // [..., D] -> [...]
 
   RewardOptions options_;
-  std::shared_ptr<const Encoder> encoder_;
+  int64_t dims_;
   torch::Device device_;
-  bool calibrated_ = false;
-  double u_start_ = 0, u_end_ = 0;
+  RewardHead head_;
+  DemoRange range_;
 };
 
 }  // namespace v2r

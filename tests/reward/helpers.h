@@ -24,7 +24,9 @@
 namespace v2r::testing {
 
 // Embedding = the 16x16 picture. Heads: "rank" is the mean, "bent" a ReLU of it,
-// "falling" minus the mean, "wide" has two outputs.
+// "falling" minus the mean, "wide" has two outputs. In units in which grey 20 to 100 is 1, for
+// greys s, n, g of start, now and goal: "progress" is mean n - 1.5 s + .5 g, log variance g - n;
+// "goal" is the logit 4 (n - 80).
 inline std::shared_ptr<const Encoder> GreyEncoder(const std::string& metric = "l2") {
   EncoderSpec spec;
   spec.arch = "pixels";
@@ -41,13 +43,43 @@ inline std::shared_ptr<const Encoder> GreyEncoder(const std::string& metric = "l
     for (auto& parameter : made->parameters()) parameter.fill_(parameter.dim() == 2 ? weight : 0.1);
     return made;
   };
+  // How much the sum of an embedding rises from grey 20 to 100, and what it is at grey 80.
+  const auto sum_of = [&net](int grey) {
+    auto picture = torch::zeros({1, kSide, kSide, 3}, torch::kUInt8);
+    PaintGrey(grey, picture.data_ptr<uint8_t>());
+    return MakeEncoder(net, {}, torch::kCPU, "float32").Embed(picture).sum().item<double>();
+  };
+  const double rise = sum_of(100) - sum_of(20), at_80 = sum_of(80);
+  // One linear layer: a row of weights for each output, equal over each embedding.
+  const auto linear = [&](const std::vector<std::vector<double>>& rows, double bias) {
+    const int64_t dims = net->output_dim();
+    const auto count = static_cast<int64_t>(rows[0].size());
+    const auto outputs = static_cast<int64_t>(rows.size());
+    auto made = std::make_shared<HeadImpl>(HeadSpec{count * dims, {}, outputs}, rng);
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : made->parameters()) {
+      if (parameter.dim() == 1) {
+        parameter.fill_(bias);
+        continue;
+      }
+      for (int64_t i = 0; i < outputs; ++i) {
+        for (int64_t k = 0; k < count; ++k) {
+          parameter[i].narrow(0, k * dims, dims).fill_(rows[i][k] / rise);
+        }
+      }
+    }
+    return made;
+  };
   const double w = 1.0 / static_cast<double>(net->output_dim());
-  return std::make_shared<const Encoder>(MakeEncoder(net,
-                                                     {{"rank", head(w, 1, 0)},
-                                                      {"bent", head(w, 1, 1)},
-                                                      {"falling", head(-w, 1, 0)},
-                                                      {"wide", head(w, 2, 0)}},
-                                                     torch::kCPU, "float32"));
+  return std::make_shared<const Encoder>(
+      MakeEncoder(net,
+                  {{"rank", head(w, 1, 0)},
+                   {"bent", head(w, 1, 1)},
+                   {"falling", head(-w, 1, 0)},
+                   {"progress", linear({{-1.5, 1, 0.5}, {0, -1, 1}}, 0)},
+                   {"goal", linear({{4}}, -4 * at_80 / rise)},
+                   {"wide", head(w, 2, 0)}},
+                  torch::kCPU, "float32"));
 }
 
 // The file of an encoder like GreyEncoder(metric): a second member for ensembles.

@@ -135,6 +135,9 @@ std::vector<Mutation> Mutations() {
           {"goal.last_frames", goal, "2"},
           {"goal.max_spread", goal, "0.01"},
           {"goal.medoids", medoids, "1"},
+          {"progress.deviation", {{"name", "progress"}}, "0.5"},
+          {"progress.entropy", {{"name", "progress"}}, "0.5"},
+          {"goal_classifier.value", {{"name", "goal_classifier"}}, "logit"},
           {"transport.epsilon", transport, "0.5"},
           {"transport.iterations", transport, "2"},
           {"transport.context", transport, "3"},
@@ -218,7 +221,7 @@ TEST(RewardConfigs, EachBindsAndMakesItsReward) {
       EXPECT_TRUE(std::isfinite(reward));
     ++count;
   }
-  EXPECT_EQ(count, 18);
+  EXPECT_EQ(count, 20);
 }
 
 // ---- errors
@@ -238,9 +241,9 @@ TEST(RewardErrors, UnknownNameWithTheNearest) {
 
 TEST(RewardErrors, MissingHeadNamesTheHeadsThereAre) {
   auto options = Options("ranking");
-  options.head = "progress";
+  options.head = "order";
   EXPECT_THAT(MakeError(options),
-              ::testing::AllOf(HasSubstr("'progress'"), HasSubstr("bent, falling, rank, wide")));
+              ::testing::AllOf(HasSubstr("'order'"), HasSubstr("bent, falling, goal, progress, rank, wide")));
   options.head = "wide";
   EXPECT_THAT(MakeError(options), HasSubstr("gives 2 numbers"));
   options.head = "falling";
