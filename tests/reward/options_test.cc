@@ -243,7 +243,8 @@ TEST(RewardErrors, MissingHeadNamesTheHeadsThereAre) {
   auto options = Options("ranking");
   options.head = "order";
   EXPECT_THAT(MakeError(options),
-              ::testing::AllOf(HasSubstr("'order'"), HasSubstr("bent, falling, goal, progress, rank, wide")));
+              ::testing::AllOf(HasSubstr("'order'"),
+                               HasSubstr("bent, falling, goal, progress, rank, wide")));
   options.head = "wide";
   EXPECT_THAT(MakeError(options), HasSubstr("gives 2 numbers"));
   options.head = "falling";
