@@ -333,7 +333,9 @@ class Options(unittest.TestCase):
         self.assertEqual(v2r.make_vec("push_wide").name, "v2r/push_wide")
 
     def test_learned_rewards_are_listed(self):
-        self.assertEqual(v2r.list_rewards(), ["goal_distance", "pixel_l2", "ranking", "true"])
+        self.assertEqual(v2r.list_rewards(),
+                         ["ensemble", "goal_classifier", "goal_distance", "nearest_neighbour", "optimal_transport", "pixel_l2",
+                          "potential", "progress", "ranking", "sum", "tcn_tracking", "true", "value_difference"])
 
 
 class Pictures(unittest.TestCase):
@@ -426,6 +428,8 @@ class LearnedReward(unittest.TestCase):
             v2r.make_vec("v2r/push", reward="ranking_classifier", encoder=self.encoder, goal=self.demos)
         with self.assertRaisesRegex(ValueError, "two pictures"):
             v2r.RewardModel(goal=self.demos, reward="pixel_l2", **{"reward.form": "difference"})
+        with self.assertRaisesRegex(ValueError, "single pictures"):
+            v2r.RewardModel(self.encoder, goal=self.demos, reward="nearest_neighbour")
         with self.assertRaisesRegex(ValueError, "uint8"):
             v2r.RewardModel(goal=self.demos, reward="pixel_l2")(np.zeros((2, 64, 64, 3), np.float32))
 
